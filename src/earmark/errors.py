@@ -1,0 +1,162 @@
+"""The exception tree. Every error says what was got, what is allowed, and what to do next.
+
+::
+
+    EarmarkError                    exit code 1
+    ├── UsageError                  exit code 2: the call is wrong
+    │   ├── UnknownNameError        a name that is not in a registry; lists the names, guesses the meant one
+    │   ├── SettingError            a setting that does not exist, or a value of the wrong kind
+    │   ├── PathError               a path that is not there, or is not what the command needs
+    │   └── MissingExtraError       a part that was not installed; says which extra brings it
+    ├── DataError                   the data cannot be used as asked
+    │   ├── LayoutError             no reader knows this folder
+    │   ├── TableError              a metadata table that cannot be understood; names file and line
+    │   ├── SplitError              the clips cannot be divided as asked
+    │   └── LeakageError            a recording, or identical audio, stands on both sides of a split
+    ├── AudioError                  one file (path, reason)
+    │   ├── UnreadableAudioError
+    │   ├── EmptyAudioError
+    │   ├── NotFiniteAudioError     NaN or infinite samples
+    │   ├── TooShortAudioError
+    │   └── TooLongAudioError
+    ├── BundleError                 a model file that cannot be trusted
+    │   ├── BundleFormatError       not a bundle, damaged, too large, or of another version
+    │   └── GoldenTestError         it opens, but does not give the scores it promises
+    └── RunError                    a run folder that cannot be used
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class EarmarkError(Exception):
+    """Anything Earmark refuses to do, told in one sentence for a person.
+
+    Attributes
+    ----------
+    exit_code
+        What the command line returns for it: 1 the work found a problem, 2 wrong usage.
+    """
+
+    exit_code = 1
+
+
+class UsageError(EarmarkError):
+    """The call is wrong: an option, a name or a path."""
+
+    exit_code = 2
+
+
+def nearest(name: str, allowed: Iterable[str]) -> str:
+    """Return ``" Did you mean 'x'?"`` for the allowed name closest to ``name``, or ``""``.
+
+    >>> nearest("urbansond8k", ["urbansound8k", "esc50"])
+    " Did you mean 'urbansound8k'?"
+    """
+    close = difflib.get_close_matches(name.lower(), list(allowed), n=1)
+    return f" Did you mean '{close[0]}'?" if close else ""
+
+
+class UnknownNameError(UsageError):
+    """A name that is not in a registry."""
+
+    def __init__(self, kind: str, name: str, allowed: Iterable[str]) -> None:
+        names = sorted(allowed)
+        super().__init__(f"No {kind} is called '{name}'. There are: {', '.join(names)}.{nearest(name, names)}")
+
+
+class SettingError(UsageError):
+    """A setting that does not exist, or a value that is not allowed."""
+
+
+class PathError(UsageError):
+    """A path that does not exist, or is not the kind of thing the command needs."""
+
+
+class MissingExtraError(UsageError):
+    """A part of Earmark that was not installed."""
+
+    def __init__(self, what: str, extra: str, missing: str) -> None:
+        super().__init__(
+            f"{what} needs the package '{missing}', which is not installed. Type: pip install 'earmark[{extra}]'"
+        )
+
+
+class DataError(EarmarkError):
+    """The data cannot be used as asked."""
+
+
+class LayoutError(DataError):
+    """No reader recognises this folder, or the chosen reader does not fit it."""
+
+
+class TableError(DataError):
+    """A metadata table that cannot be understood."""
+
+    def __init__(self, path: object, line: int | None, detail: str) -> None:
+        where = f"{path}, line {line}" if line is not None else f"{path}"
+        super().__init__(f"{where}: {detail}")
+
+
+class SplitError(DataError):
+    """The clips cannot be divided as asked."""
+
+
+class LeakageError(DataError):
+    """A recording, or identical audio, stands on both sides of a split."""
+
+
+class AudioError(EarmarkError):
+    """One file that cannot be used.
+
+    Attributes
+    ----------
+    path, reason
+        The file, and why, each fit to be shown in a list.
+    """
+
+    def __init__(self, path: object, reason: str) -> None:
+        self.path = str(path)
+        self.reason = reason
+        super().__init__(f"{path}: {reason}")
+
+    def __reduce__(self) -> tuple[type[AudioError], tuple[str, str]]:
+        return type(self), (self.path, self.reason)  # so that it survives a trip between processes
+
+
+class UnreadableAudioError(AudioError):
+    """The decoder cannot make sense of the file."""
+
+
+class EmptyAudioError(AudioError):
+    """The file, or the part of it that was asked for, holds no samples."""
+
+
+class NotFiniteAudioError(AudioError):
+    """The file holds NaN or infinite samples."""
+
+
+class TooShortAudioError(AudioError):
+    """There is sound, but less than a feature can say anything about."""
+
+
+class TooLongAudioError(AudioError):
+    """More sound than is read into memory at once."""
+
+
+class BundleError(EarmarkError):
+    """A model file that cannot be trusted."""
+
+
+class BundleFormatError(BundleError):
+    """Not a bundle, damaged, larger than allowed, or of a version this Earmark does not know."""
+
+
+class GoldenTestError(BundleError):
+    """The bundle opens but does not give the scores that it promises for its own test sounds."""
+
+
+class RunError(EarmarkError):
+    """A run folder that cannot be used: damaged, or in use by another process."""

@@ -1,0 +1,172 @@
+"""The nouns of Earmark: plain frozen records. No input or output, no framework, no logic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float32]
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """One labelled piece of sound.
+
+    Parameters
+    ----------
+    path
+        The file, relative to the data set's root where it lies below it; may be a URI.
+    labels
+        One label for exclusive tasks, any number for multi-label ones.
+    group
+        The source recording, speaker, device or day. Two clips of one group are not independent, so no
+        split may part them. It has no default, so that no reader can forget it.
+    start, end
+        Seconds; they cut a clip out of a longer recording. ``None`` is the file's own start or end.
+    fold
+        The publisher's fold, where there is one.
+
+    Examples
+    --------
+    >>> Clip("fold1/101415-3-0-2.wav", ("dog_bark",), group="101415", fold=1).labels
+    ('dog_bark',)
+    """
+
+    path: str
+    labels: tuple[str, ...]
+    group: str
+    start: float | None = None
+    end: float | None = None
+    fold: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something about the data that a person should know.
+
+    Parameters
+    ----------
+    kind
+        One of a small vocabulary: ``missing``, ``unlisted``, ``unknown_column``, ``unreadable``, ``empty``,
+        ``not_finite``, ``too_short``, ``too_long``, ``silent``, ``duplicate``, ``shared_group``, …
+    path
+        The file it is about.
+    detail
+        One phrase for a person.
+    """
+
+    kind: str
+    path: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Waveform:
+    """Mono sound.
+
+    Parameters
+    ----------
+    samples
+        float32[T], full scale is ±1.
+    sample_rate
+        Hz.
+    """
+
+    samples: FloatArray
+    sample_rate: int
+
+    @property
+    def seconds(self) -> float:
+        """Duration in seconds."""
+        return len(self.samples) / self.sample_rate
+
+
+@runtime_checkable
+class Feature(Protocol):
+    """Settings plus ``extract``: what turns a waveform into numbers.
+
+    A feature is a frozen dataclass. Its fields are its settings and travel as JSON inside the bundle;
+    ``name`` is its key in ``FEATURES``.
+    """
+
+    name: ClassVar[str]
+
+    @property
+    def sample_rate(self) -> int:
+        """The rate, in Hz, that ``extract`` expects."""
+
+    @property
+    def resampler(self) -> str:
+        """How other rates are brought to ``sample_rate``: a key of ``audio.RESAMPLERS``."""
+
+    @property
+    def dims(self) -> int:
+        """Length of the last axis of what ``extract`` returns."""
+
+    def extract(self, waveform: Waveform) -> FloatArray:
+        """Return float32[dims], or float32[frames, dims] for features that keep time."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureTable:
+    """One row of features for each clip that could be read.
+
+    Parameters
+    ----------
+    values
+        float32[n, dims].
+    rows
+        int64[n]: the clip each row belongs to, ascending.
+    feature
+        The settings that made it.
+    dataset_fingerprint
+        The data set that it was made from.
+    seconds
+        float64[n]: the duration of each clip.
+    skipped
+        The clips that could not be read, each with its reason.
+    """
+
+    values: FloatArray
+    rows: IntArray
+    feature: Feature
+    dataset_fingerprint: str
+    seconds: NDArray[np.float64]
+    skipped: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a model says about one stretch of sound.
+
+    Parameters
+    ----------
+    path, start, end
+        Where; seconds.
+    label, score
+        The most probable label and its probability. ``None`` is "unknown".
+    scores
+        The probability of every label.
+    """
+
+    path: str
+    start: float
+    end: float
+    label: str | None
+    score: float
+    scores: dict[str, float] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the record as the command line's JSON shows it."""
+        return {
+            "path": self.path,
+            "start": self.start,
+            "end": self.end,
+            "label": self.label,
+            "score": self.score,
+            "scores": self.scores,
+        }
