@@ -1,0 +1,28 @@
+"""Reused memory for the audio front end: in the steady state no clip causes a page fault."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Above this a buffer is not kept: one long recording must not pin its size for the rest of the run.
+_KEEP_BYTES = 32 * 2**20
+
+_local = threading.local()
+
+
+def borrow(name: str, size: int, dtype: str) -> NDArray[np.generic]:
+    """Return an uninitialised array of ``size`` elements that this thread may use until it borrows ``name`` again.
+
+    Fresh pages cost about as much as the arithmetic done on them, so buffers grow and are reused. Each
+    thread has its own.
+    """
+    buffers: dict[str, NDArray[np.generic]] = _local.__dict__.setdefault("buffers", {})
+    buffer = buffers.get(name)
+    if buffer is None or buffer.size < size or buffer.dtype != dtype:
+        buffer = np.empty(size + size // 4, dtype)
+        if buffer.nbytes <= _KEEP_BYTES:
+            buffers[name] = buffer
+    return buffer[:size]

@@ -1,0 +1,35 @@
+"""Features: from a waveform to numbers. No files, no labels.
+
+A new feature is one file with a frozen dataclass that satisfies `earmark.types.Feature`, and one line here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from earmark.errors import UnknownNameError
+from earmark.features.mfcc import Mfcc
+from earmark.settings import from_dict, to_dict
+from earmark.types import Feature
+
+__all__ = ["FEATURES", "Mfcc", "feature_from_dict", "feature_to_dict"]
+
+FEATURES: dict[str, type[Feature]] = {"mfcc": Mfcc}
+
+
+def feature_from_dict(values: Mapping[str, Any]) -> Feature:
+    """Build a feature from its settings; the key ``name`` says which.
+
+    >>> feature_from_dict({"name": "mfcc", "n_mfcc": 13}).dims
+    13
+    """
+    name = str(values.get("name", ""))
+    if name not in FEATURES:
+        raise UnknownNameError("feature", name, FEATURES)
+    return from_dict(FEATURES[name], {k: v for k, v in values.items() if k != "name"}, "[feature]")
+
+
+def feature_to_dict(feature: Feature) -> dict[str, Any]:
+    """Invert `feature_from_dict`; the result is ready for JSON."""
+    return {"name": feature.name, **to_dict(feature)}

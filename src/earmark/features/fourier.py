@@ -1,0 +1,66 @@
+"""The real FFT, found without importing all of SciPy.
+
+SciPy's pocketfft is six times as fast as NumPy's on float32 rows, but ``import scipy.fft`` costs a quarter of a
+second, which a one-file prediction feels. The compiled module inside stands alone, so it is loaded by its path;
+where a SciPy release moves it, or it answers differently, the public function is used instead.
+"""
+
+from __future__ import annotations
+
+import importlib.machinery
+import importlib.util
+import sys
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+Transform = Callable[[NDArray[np.float32]], NDArray[np.complex64]]
+
+
+def rfft(rows: NDArray[np.float32]) -> NDArray[np.complex64]:
+    """Return the FFT of each row: float32[n, length] to complex64[n, length // 2 + 1].
+
+    >>> rfft(np.ones((1, 4), np.float32)).real.tolist()
+    [[4.0, 0.0, 0.0]]
+    """
+    return _transform()(rows)
+
+
+@lru_cache(maxsize=1)
+def _transform() -> Transform:
+    fast = _pocketfft_alone()
+    if fast is not None:
+        return fast
+    import scipy.fft
+
+    return cast(Transform, scipy.fft.rfft)
+
+
+def _pocketfft_alone() -> Transform | None:
+    name = "scipy.fft._pocketfft.pypocketfft"
+    try:
+        module = sys.modules.get(name)
+        if module is None:
+            spec = importlib.util.find_spec("scipy")
+            folder = Path(str(spec.origin)).parent / "fft" / "_pocketfft" if spec else Path()
+            endings = importlib.machinery.EXTENSION_SUFFIXES
+            file = next(p for e in endings if (p := folder / f"pypocketfft{e}").exists())
+            loader = importlib.machinery.ExtensionFileLoader("pypocketfft", str(file))
+            found = importlib.util.spec_from_file_location("pypocketfft", file, loader=loader)
+            module = importlib.util.module_from_spec(found)  # type: ignore[arg-type]
+            loader.exec_module(module)
+        r2c = module.r2c
+
+        def transform(rows: NDArray[np.float32]) -> NDArray[np.complex64]:
+            return cast(NDArray[np.complex64], r2c(rows, (-1,), True, 0, None, 1))
+
+        probe = np.random.default_rng(0).standard_normal((3, 16)).astype(np.float32)
+        result = transform(probe)
+        good = result.dtype == np.complex64 and np.allclose(result, np.fft.rfft(probe), atol=1e-4)
+    except Exception:  # a private module: whatever it does, the public function is there
+        return None
+    return transform if good else None
