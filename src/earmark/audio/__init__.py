@@ -122,7 +122,7 @@ def _read_blocks(file: Any, count: int) -> FloatArray:
         if len(part) == 0:
             break
     if len(parts) == 1:
-        return cast(FloatArray, parts[0])
+        return cast("FloatArray", parts[0])
     return np.concatenate(parts) if parts else np.empty((0, 1), np.float32)
 
 
@@ -133,7 +133,7 @@ def _downmix(frames: NDArray[Any], scale: float, out: FloatArray) -> None:
         np.multiply(frames[:, 0], np.float32(scale), out=out, casting="unsafe", dtype=np.float32)
         return
     if frames.dtype != np.float32:
-        wide = cast(FloatArray, borrow("downmix", frames.size, "float32")).reshape(n, channels)
+        wide = cast("FloatArray", borrow("downmix", frames.size, "float32")).reshape(n, channels)
         np.copyto(wide, frames, casting="unsafe")
         frames = wide
     np.matmul(frames, np.full(channels, scale / channels, np.float32), out=out)

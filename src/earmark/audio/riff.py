@@ -71,14 +71,14 @@ def read_pcm16(path: Path, start: float | None, end: float | None, limit_seconds
     No more than ``limit_seconds`` are read; ``total_frames`` is the length of the whole file.
     """
     with path.open("rb", buffering=0) as raw:
-        file = cast(BinaryIO, raw)
+        file = cast("BinaryIO", raw)
         header = _header(file, path.stat().st_size)
         if header is None:
             return None
         first = min(round((start or 0.0) * header.sample_rate), header.total_frames)
         last = header.total_frames if end is None else min(round(end * header.sample_rate), header.total_frames)
         count = min(max(last - first, 0), int(limit_seconds * header.sample_rate) + 1)
-        buffer = cast(NDArray[np.int16], borrow("riff", count * header.channels, "int16"))
+        buffer = cast("NDArray[np.int16]", borrow("riff", count * header.channels, "int16"))
         raw.seek(header.data_offset + first * 2 * header.channels)
         view, got = memoryview(buffer).cast("B"), 0
         while got < len(view):

@@ -37,7 +37,7 @@ def _transform() -> Transform:
         return fast
     import scipy.fft
 
-    return cast(Transform, scipy.fft.rfft)
+    return cast("Transform", scipy.fft.rfft)
 
 
 def _pocketfft_alone() -> Transform | None:
@@ -56,7 +56,7 @@ def _pocketfft_alone() -> Transform | None:
         r2c = module.r2c
 
         def transform(rows: NDArray[np.float32]) -> NDArray[np.complex64]:
-            return cast(NDArray[np.complex64], r2c(rows, (-1,), True, 0, None, 1))
+            return cast("NDArray[np.complex64]", r2c(rows, (-1,), True, 0, None, 1))
 
         probe = np.random.default_rng(0).standard_normal((3, 16)).astype(np.float32)
         result = transform(probe)

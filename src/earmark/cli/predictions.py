@@ -1,0 +1,77 @@
+"""Predictions as text: a table, JSON, JSON lines or CSV. Plain writing, for `earmark predict` must start at once."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TextIO
+
+from earmark.errors import AudioError
+from earmark.types import Prediction
+
+_TOP = 3
+Result = Prediction | AudioError
+
+
+def write(
+    style: str, results: Iterable[Result], labels: Sequence[str], out: TextIO | None = None, errors: TextIO | None = None
+) -> int:
+    """Write every result as it comes; return 1 when a file could not be read, else 0."""
+    stream, complaints = out or sys.stdout, errors or sys.stderr
+    failed = False
+
+    def watched() -> Iterable[Result]:
+        nonlocal failed
+        for result in results:
+            if isinstance(result, AudioError):
+                failed = True
+                complaints.write(f"error: {result}\n")
+            yield result
+
+    {"table": _table, "json": _json, "jsonl": _jsonl, "csv": _csv}[style](watched(), labels, stream)
+    stream.flush()
+    return int(failed)
+
+
+def _record(result: Result) -> dict[str, object]:
+    if isinstance(result, AudioError):
+        return {"path": result.path, "error": result.reason}
+    return result.to_dict()
+
+
+def _json(results: Iterable[Result], labels: Sequence[str], out: TextIO) -> None:
+    before = "["
+    for result in results:
+        out.write(f"{before}\n  {json.dumps(_record(result), ensure_ascii=False)}")
+        before = ","
+    out.write("[]\n" if before == "[" else "\n]\n")
+
+
+def _jsonl(results: Iterable[Result], labels: Sequence[str], out: TextIO) -> None:
+    for result in results:
+        out.write(json.dumps(_record(result), ensure_ascii=False) + "\n")
+        out.flush()
+
+
+def _csv(results: Iterable[Result], labels: Sequence[str], out: TextIO) -> None:
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["path", "start", "end", "label", "score", *labels, "error"])
+    for r in results:
+        if isinstance(r, AudioError):
+            writer.writerow([r.path, *[""] * (4 + len(labels)), r.reason])
+        else:
+            scores = [f"{r.scores[label]:.6f}" for label in labels]
+            writer.writerow([r.path, f"{r.start:g}", f"{r.end:.3f}", r.label, f"{r.score:.6f}", *scores, ""])
+
+
+def _table(results: Iterable[Result], labels: Sequence[str], out: TextIO) -> None:
+    width = max((len(label) for label in labels), default=0)
+    for r in results:
+        if isinstance(r, AudioError):
+            continue  # it was named on stderr
+        ranked = sorted(r.scores.items(), key=lambda item: -item[1])[:_TOP]
+        others = "  ".join(f"{label} {score:.2f}" for label, score in ranked[1:])
+        out.write(f"{r.label or 'unknown':<{width}}  {r.score:.2f}  {r.path}  ({others})\n")
+        out.flush()

@@ -1,0 +1,142 @@
+"""What a person sees while it works, on stderr: one line a stage, with rates; nothing when nobody watches."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from earmark.dataset import Dataset
+from earmark.runs import Run
+from earmark.split import Split
+
+_REFRESH = 10  # a second
+
+
+class Terminal:
+    """Tells a person how a run goes. A `pipeline.Listener`."""
+
+    def __init__(self) -> None:
+        self.console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._live: Live | None = None
+        self._stage = ""
+        self._line = Text()
+        self._began = self._drawn = 0.0
+        self._epochs: dict[int, int] = {}
+        self._rows = 0
+
+    def __enter__(self) -> Terminal:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._end_stage()
+
+    def found(self, dataset: Dataset) -> None:
+        """Say what was read."""
+        groups = len(set(dataset.clips.groups.tolist()))
+        what = f"{groups:,} recordings ({dataset.grouping})" if dataset.grouping else "no recordings known"
+        self.say("Data", f"{dataset.title}: {len(dataset.clips):,} clips, {len(dataset.labels)} classes, {what}")
+        if dataset.grouping is None:
+            self.say("", "Each file counts as its own recording: leakage cannot be ruled out.", "yellow")
+        named: dict[str, list[Any]] = {}
+        for problem in dataset.problems:
+            named.setdefault(problem.kind, []).append(problem)
+        for kind, problems in named.items():
+            first = "; ".join(f"{p.path}: {p.detail}" if p.path else p.detail for p in problems[:3])
+            more = f"; and {len(problems) - 3:,} more" if len(problems) > 3 else ""
+            self.say("", f"{len(problems):,} {kind.replace('_', ' ')}: {first}{more}", "yellow")
+
+    def checking(self, done: int, total: int, seconds: float) -> None:
+        """Show how far the doctor is."""
+        self._clips("Check", done, total, seconds)
+
+    def extracting(self, done: int, total: int, seconds: float) -> None:
+        """Show how far the features are."""
+        self._clips("Features", done, total, seconds)
+
+    def divided(self, rule: str, splits: Sequence[Split], dataset: Dataset) -> None:
+        """Say how the clips were divided."""
+        if len(splits) == 1:
+            counts = ", ".join(f"{n:,} {role}" for role, n in splits[0].counts.items())
+            fold = f", fold {splits[0].test_fold} tested" if splits[0].test_fold is not None else ""
+            self.say("Split", f"{rule}{fold}: {counts}")
+        else:
+            unused = sum(s.counts.get("unused", 0) for s in splits)
+            self.say("Split", f"{rule}, {len(splits)} folds, each tested once; and one random split beside them")
+            if unused:
+                self.say("", f"{unused:,} clips are copies of a test clip of another fold and were not learnt.", "yellow")
+
+    def run(self, run: Run) -> None:
+        """Say where the run's files are."""
+        again = " (going on where an interrupted run stopped)" if run.resumed else ""
+        self.say("Run", f"{run.folder}{again}")
+
+    def epoch(self, task: int, tasks: int, rows: int, epochs: int, entry: dict[str, float]) -> None:
+        """Show how far training is."""
+        self._begin_stage("Training")
+        self._epochs[task] = int(entry["epoch"])
+        self._rows += rows
+        if not self._due():
+            return
+        rate = self._rows / max(time.perf_counter() - self._began, 1e-9)
+        parts = [f"epoch {max(self._epochs.values())} of at most {epochs}"]
+        if tasks > 1:
+            parts.append(f"{tasks} networks")
+        parts.append(f"loss {entry['loss']:.3f}, accuracy {entry['accuracy']:.3f}")
+        if "validation_accuracy" in entry:
+            parts.append(f"validation {entry['validation_accuracy']:.3f}")
+        parts.append(f"{rate:,.0f} clips/s")
+        self._draw(" · ".join(parts))
+
+    def say(self, stage: str, text: str, style: str = "") -> None:
+        """Print one line that stays."""
+        self._end_stage()
+        line = Text(f"{stage:<10}", style="bold")
+        line.append(text, style=style or "not bold")
+        self.console.print(line)
+
+    def _clips(self, stage: str, done: int, total: int, seconds: float) -> None:
+        self._begin_stage(stage)
+        if not self._due() and done < total:
+            return
+        elapsed = max(time.perf_counter() - self._began, 1e-9)
+        left = elapsed / done * (total - done)
+        ahead = f" · {left:,.0f} s left" if left >= 1 else ""
+        self._draw(
+            f"{done:,} of {total:,} clips · {done / elapsed:,.0f} clips/s · {seconds / elapsed:,.0f} × real time{ahead}"
+        )
+
+    def _begin_stage(self, stage: str) -> None:
+        if self._stage == stage:
+            return
+        self._end_stage()
+        self._stage, self._began, self._drawn = stage, time.perf_counter(), 0.0
+        self._epochs, self._rows = {}, 0
+        if self.console.is_terminal:
+            self._live = Live(console=self.console, refresh_per_second=_REFRESH, transient=True)
+            self._live.start()
+
+    def _end_stage(self) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+        if self._stage and self._line.plain:
+            elapsed = time.perf_counter() - self._began
+            self.console.print(self._line + Text(f" · {elapsed:.1f} s"))
+        self._stage, self._line = "", Text()
+
+    def _due(self) -> bool:
+        now = time.perf_counter()
+        if now - self._drawn < 1 / _REFRESH:
+            return False
+        self._drawn = now
+        return True
+
+    def _draw(self, text: str) -> None:
+        self._line = Text(f"{self._stage:<10}", style="bold").append(text, style="not bold")
+        if self._live is not None:
+            self._live.update(self._line)

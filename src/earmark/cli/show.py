@@ -1,0 +1,229 @@
+"""Results as a person reads them, or as one JSON object."""
+
+from __future__ import annotations
+
+import json as json_module
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from earmark.evaluate import Report
+from earmark.split import Leakage
+
+if TYPE_CHECKING:
+    from earmark.check import Checkup
+    from earmark.pipeline import EvaluateResult, Prepared, TrainResult
+
+_NAMED = 20
+_WIDEST_CONFUSION = 20
+
+
+def train(result: TrainResult, as_json: bool) -> None:
+    """Show what `earmark train` found."""
+    if as_json:
+        return _print_json(_train_record(result))
+    out, report = _console(), result.report
+    if result.split.rule == "random":
+        out.print(f"\nAccuracy [bold]{report.accuracy:.3f}[/] on {report.clips:,} clips of a random split,")
+        _leak_line(out, result.leakage)
+        if result.honest is not None:
+            what = "On the official folds" if result.honest_rule == "official" else "On recordings held out"
+            each = ", ".join(f"{f['accuracy']:.3f}" for f in result.honest_folds)
+            out.print(
+                f"[bold]{what} the same recipe scores {result.honest.accuracy:.3f}[/] ± {result.honest.sd:.3f}"
+                f" ({each}): expect that on new recordings."
+            )
+        else:
+            out.print("No recordings are known, so that no honest score can be set beside it.")
+    else:
+        low, high = report.interval
+        fold = f" of fold {result.split.test_fold}" if result.split.test_fold is not None else ""
+        unit = "recordings" if result.prepared.dataset.grouping else "files"
+        out.print(
+            f"\nAccuracy [bold]{report.accuracy:.3f}[/] (95 % interval {low:.3f} to {high:.3f}), macro-F1"
+            f" {report.macro_f1:.3f},\non {report.clips:,} clips{fold} from {report.groups:,} {unit} not heard in training."
+        )
+    _per_class(out, report)
+    out.print(f"Model  {result.bundle}\nRun    {result.run}")
+    _skipped(result.prepared)
+    return None
+
+
+def evaluate(result: EvaluateResult, model: str, as_json: bool) -> None:
+    """Show what `earmark evaluate` found."""
+    if as_json:
+        return _print_json(_evaluate_record(result, model))
+    out, report = _console(), result.report
+    if result.folds:
+        table = Table(box=box.SIMPLE_HEAD, title_justify="left")
+        for column in ("fold", "clips", "accuracy"):
+            table.add_column(column, justify="right")
+        for fold in result.folds:
+            table.add_row(str(fold["fold"]), f"{fold['n']:,}", f"{fold['accuracy']:.3f}")
+        out.print(table)
+    spread = f" ± {report.sd:.3f}" if len(result.folds) > 1 else ""
+    out.print(
+        f"Accuracy [bold]{report.accuracy:.3f}[/]{spread} (95 % interval {report.interval[0]:.3f} to"
+        f" {report.interval[1]:.3f}), macro-F1 {report.macro_f1:.3f}: {result.protocol}."
+    )
+    out.print(f"Calibration error {report.ece:.3f}, negative log-likelihood {report.nll:.3f}.")
+    if result.left_out:
+        out.print(f"{result.left_out:,} clips were left out: the model was trained on their recordings.")
+    if result.random is not None and result.random_leakage is not None:
+        out.print(f"\nA random split would have claimed {result.random.accuracy:.3f},", style="dim")
+        _leak_line(out, result.random_leakage, "dim")
+    _per_class(out, report)
+    _confusion(out, report)
+    if result.run:
+        out.print(f"Run    {result.run}")
+    _skipped(result.prepared)
+    return None
+
+
+def check(found: Checkup, as_json: bool) -> None:
+    """Show what `earmark check` found."""
+    if as_json:
+        return _print_json(found.to_dict())
+    out = _console()
+    total = max(sum(found.classes.values()), 1)
+    most = max(found.classes.values(), default=1)
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("class")
+    table.add_column("clips", justify="right")
+    table.add_column("")
+    for label, n in found.classes.items():
+        table.add_row(label, f"{n:,}", f"[cyan]{'█' * round(24 * n / most)}[/] {n / total:.0%}")
+    out.print(table)
+    folds = f", folds {', '.join(map(str, found.folds))}" if found.folds else ""
+    out.print(f"{found.clips:,} readable clips, {found.hours:.2f} hours, {found.groups:,} recordings{folds}.")
+    if found.leakage:
+        leak = found.leakage["random_split"]
+        share = leak["test_clips_sharing_a_group"] / max(leak["test_clips"], 1)
+        if found.leakage["groups_known"]:
+            out.print(
+                f"A random split would leak {share:.0%} of its test clips; an oracle that only recognises recordings"
+                f" would score {leak['oracle_accuracy']:.3f}."
+            )
+    if not found.problems:
+        out.print("[green]No problems found.[/]")
+        return None
+    by_kind: dict[str, int] = {}
+    for problem in found.problems:
+        by_kind[problem.kind] = by_kind.get(problem.kind, 0) + 1
+    out.print(f"\n[yellow]{len(found.problems):,} problems:[/] " + ", ".join(f"{n:,} {k}" for k, n in by_kind.items()))
+    problems = Table(box=box.SIMPLE_HEAD, show_header=False)
+    for problem in found.problems[:_NAMED]:
+        problems.add_row(problem.kind, problem.path, problem.detail)
+    out.print(problems)
+    if len(found.problems) > _NAMED:
+        out.print(f"… and {len(found.problems) - _NAMED:,} more; --json lists all.")
+    return None
+
+
+def _console() -> Console:
+    return Console(highlight=False, soft_wrap=True)
+
+
+def _print_json(record: dict[str, Any]) -> None:
+    print(json_module.dumps(record, indent=2, ensure_ascii=False, allow_nan=False))  # noqa: T201
+
+
+def _leak_line(out: Console, found: Leakage, style: str = "yellow") -> None:
+    out.print(
+        f"but {found.test_clips_sharing_a_group:,} of its {found.test_clips:,} test clips ({found.share:.1%}) share a"
+        f" recording with training;\nan oracle that only recognises recordings would score {found.oracle_accuracy:.3f}.",
+        style=style,
+    )
+
+
+def _per_class(out: Console, report: Report) -> None:
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("class")
+    for column in ("clips", "precision", "recall", "F1"):
+        table.add_column(column, justify="right")
+    for label, row in report.per_class.items():
+        values = (f"{row[k]:.2f}" for k in ("precision", "recall", "f1"))
+        table.add_row(label, f"{int(row['clips']):,}", *values)
+    out.print(table)
+
+
+def _confusion(out: Console, report: Report) -> None:
+    labels = list(report.per_class)
+    if len(labels) > _WIDEST_CONFUSION:
+        out.print(f"The confusion matrix of {len(labels)} classes is in report.json of the run.")
+        return
+    table = Table(box=box.SIMPLE_HEAD, title="Confusion: rows are the truth, columns the answer", title_justify="left")
+    table.add_column("", justify="right")
+    table.add_column("")
+    for i in range(len(labels)):
+        table.add_column(str(i + 1), justify="right")
+    for i, label in enumerate(labels):
+        total = max(int(report.confusion[i].sum()), 1)
+        cells = []
+        for j, n in enumerate(report.confusion[i].tolist()):
+            style = "bold green" if i == j else "yellow" if n > 0.2 * total else ""
+            cells.append(f"[{style}]{n}[/]" if style else str(n) if n else "[dim]·[/]")
+        table.add_row(str(i + 1), label, *cells)
+    out.print(table)
+
+
+def _skipped(prepared: Prepared) -> None:
+    skipped = prepared.table.skipped
+    if not skipped:
+        return
+    err = Console(stderr=True, highlight=False, soft_wrap=True)
+    err.print(f"[yellow]{len(skipped):,} clips could not be used:[/]")
+    for problem in skipped[:_NAMED]:
+        err.print(f"  {problem.path}: {problem.detail}", markup=False)
+    if len(skipped) > _NAMED:
+        err.print(f"  … and {len(skipped) - _NAMED:,} more, all in problems.csv of the run")
+
+
+def _skipped_record(prepared: Prepared) -> list[dict[str, str]]:
+    return [{"path": p.path, "reason": p.detail} for p in prepared.table.skipped]
+
+
+def _train_record(r: TrainResult) -> dict[str, Any]:
+    from earmark.pipeline import leakage_dict
+
+    record = {
+        "bundle": str(r.bundle),
+        "run": str(r.run),
+        "model": r.recipe.model.name,
+        "feature": r.recipe.feature.name,
+        "split": {"rule": r.split.rule, "train": 0, "validation": 0, "test": 0, **r.split.counts},
+        "test": {"accuracy": r.report.accuracy, "macro_f1": r.report.macro_f1, "interval": list(r.report.interval)},
+        "leakage": leakage_dict(r.leakage),
+        "skipped": _skipped_record(r.prepared),
+        "problems": [{"kind": p.kind, "path": p.path, "detail": p.detail} for p in r.prepared.dataset.problems],
+        "best_epoch": r.fitted.best_epoch,
+        "seconds": r.seconds,
+    }
+    if r.honest is not None:
+        record["honest"] = {"rule": r.honest_rule, "accuracy": r.honest.accuracy, "sd": r.honest.sd, "folds": r.honest_folds}
+    return record
+
+
+def _evaluate_record(r: EvaluateResult, model: str) -> dict[str, Any]:
+    from earmark.pipeline import leakage_dict
+
+    report = r.report.to_dict()
+    record = {
+        "model": model,
+        "protocol": r.protocol,
+        **{k: report[k] for k in ("accuracy", "sd", "interval", "macro_f1")},
+        "folds": r.folds,
+        "random_split": None,
+        **{k: report[k] for k in ("per_class", "confusion", "calibration")},
+        "labels": list(r.report.per_class),
+        "run": str(r.run) if r.run else None,
+        "left_out": r.left_out,
+        "skipped": _skipped_record(r.prepared),
+        "problems": [{"kind": p.kind, "path": p.path, "detail": p.detail} for p in r.prepared.dataset.problems],
+        "seconds": r.seconds,
+    }
+    if r.random is not None and r.random_leakage is not None:
+        record["random_split"] = {"accuracy": r.random.accuracy, **leakage_dict(r.random_leakage)}
+    return record

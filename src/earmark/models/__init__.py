@@ -1,0 +1,35 @@
+"""Models: plain networks. No training loop, no data access.
+
+A new model is one file with a frozen settings dataclass, and one line here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from earmark.errors import UnknownNameError
+from earmark.models.mlp import Mlp
+from earmark.models.network import Network
+from earmark.settings import from_dict, to_dict
+
+__all__ = ["MODELS", "Mlp", "Network", "model_from_dict", "model_to_dict"]
+
+MODELS: dict[str, type[Mlp]] = {"mlp": Mlp}
+
+
+def model_from_dict(values: Mapping[str, Any]) -> Mlp:
+    """Build a model's settings; the key ``name`` says which model.
+
+    >>> model_from_dict({"name": "mlp", "dropout": 0.2}).dropout
+    0.2
+    """
+    name = str(values.get("name", ""))
+    if name not in MODELS:
+        raise UnknownNameError("model", name, MODELS)
+    return from_dict(MODELS[name], {k: v for k, v in values.items() if k != "name"}, "[model]")
+
+
+def model_to_dict(model: Mlp) -> dict[str, Any]:
+    """Invert `model_from_dict`; the result is ready for JSON."""
+    return {"name": model.name, **to_dict(model)}

@@ -1,0 +1,46 @@
+"""The tutorial's network: dense layers with ReLU and dropout, softmax over the classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from earmark.errors import SettingError
+from earmark.models.dense import Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Mlp:
+    """A multi-layer perceptron on one feature vector a clip.
+
+    Parameters
+    ----------
+    hidden
+        Units of each hidden layer.
+    dropout
+        Share of hidden units dropped in each training step, 0 to below 1.
+    standardize
+        Bring each input to mean 0 and standard deviation 1 of the training rows. The statistics are
+        part of the network.
+
+    Examples
+    --------
+    >>> Mlp().shape(inputs=40, classes=10).size
+    45410
+    """
+
+    name: ClassVar[str] = "mlp"
+
+    hidden: tuple[int, ...] = (100, 200, 100)
+    dropout: float = 0.5
+    standardize: bool = True
+
+    def __post_init__(self) -> None:
+        if not all(1 <= units <= 100_000 for units in self.hidden):
+            raise SettingError(f"[model] hidden is {list(self.hidden)}, but every layer must have 1 to 100000 units.")
+        if not 0 <= self.dropout < 1:
+            raise SettingError(f"[model] dropout is {self.dropout:g}, but must be from 0 to below 1.")
+
+    def shape(self, inputs: int, classes: int) -> Shape:
+        """Return the widths of the network for so many inputs and classes."""
+        return Shape((inputs, *self.hidden, classes))

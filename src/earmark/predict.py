@@ -1,0 +1,174 @@
+"""The one path from sound to scores: the command line, evaluation and everything later go through `Predictor`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from earmark import engine
+from earmark.audio import load, read_stream, resample
+from earmark.bundle import Bundle, Golden, read_bundle
+from earmark.errors import AudioError, BundleFormatError, GoldenTestError, PathError
+from earmark.types import Feature, FloatArray, Prediction, Waveform
+
+TOLERANCE = 1e-4
+STDIN = "-"
+
+
+class Predictor:
+    """A bundle, ready to score.
+
+    Parameters
+    ----------
+    bundle
+        As `read_bundle` or training gives it.
+    self_test
+        Run the golden sounds first, and refuse a bundle that does not keep its promises.
+
+    Raises
+    ------
+    BundleFormatError
+        When ONNX Runtime cannot load the network, or it does not fit the feature and the labels.
+    GoldenTestError
+        When the self-test fails.
+    """
+
+    def __init__(self, bundle: Bundle, self_test: bool = True) -> None:
+        self.bundle = bundle
+        self._session = _session(bundle)
+        if self_test:
+            for i, golden in enumerate(bundle.golden):
+                got = self.score(bundle.feature.extract(golden.waveform)[None])[0]
+                worst = float(np.abs(got - golden.probabilities).max())
+                if not worst <= TOLERANCE:
+                    raise GoldenTestError(
+                        f"The model's self-test failed: test sound {i} gives probabilities that differ by {worst:.2g} "
+                        f"from the promised ones (at most {TOLERANCE:g} allowed). Do not use this file; get it anew."
+                    )
+
+    @classmethod
+    def open(cls, path: Path) -> Predictor:
+        """Read a bundle and make it ready."""
+        return cls(read_bundle(path))
+
+    def score(self, values: FloatArray) -> FloatArray:
+        """Return probabilities float32[n, labels] for features float32[n, dims]."""
+        logits = np.asarray(self._session.run(["logits"], {"features": values})[0], np.float64)
+        shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return (shifted / shifted.sum(axis=1, keepdims=True)).astype(np.float32)
+
+    def score_waveform(self, waveform: Waveform) -> FloatArray:
+        """Return probabilities float32[labels] for a mono waveform at any rate."""
+        feature = self.bundle.feature
+        samples = resample(waveform.samples, waveform.sample_rate, feature.sample_rate, feature.resampler)
+        return self.score(feature.extract(Waveform(samples, feature.sample_rate))[None])[0]
+
+    def predict(self, path: str, stdin: BinaryIO | None = None) -> Prediction:
+        """Score one whole file; ``"-"`` reads a sound file from ``stdin``.
+
+        Raises
+        ------
+        AudioError
+            When the file cannot be used.
+        """
+        feature = self.bundle.feature
+        if path == STDIN:
+            waveform = read_stream(stdin or sys.stdin.buffer, "standard input")
+        else:
+            waveform = load(Path(path), feature.sample_rate, feature.resampler)
+        return self._prediction(path, waveform.seconds, self.score_waveform(waveform))
+
+    def predict_all(
+        self, paths: Sequence[str], stdin: BinaryIO | None = None, workers: int | None = None
+    ) -> Iterator[Prediction | AudioError]:
+        """Yield a prediction, or the reason why there is none, for each path, in order."""
+
+        def one(path: str) -> Prediction | AudioError:
+            try:
+                return self.predict(path, stdin)
+            except AudioError as error:
+                return error
+
+        if len(paths) == 1:
+            yield one(paths[0])
+        else:
+            yield from engine.map(one, paths, workers)
+
+    def _prediction(self, path: str, seconds: float, scores: FloatArray) -> Prediction:
+        labels = self.bundle.labels
+        best = int(scores.argmax())
+        by_label = {label: float(p) for label, p in zip(labels, scores, strict=True)}
+        return Prediction(path, 0.0, seconds, labels[best], float(scores[best]), by_label)
+
+
+def _session(bundle: Bundle) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1  # clips run side by side instead
+    options.log_severity_level = 4
+    try:
+        session = onnxruntime.InferenceSession(bundle.network, options, providers=["CPUExecutionProvider"])
+        inputs, outputs = session.get_inputs(), session.get_outputs()
+        fits = (
+            [i.name for i in inputs] == ["features"]
+            and [o.name for o in outputs] == ["logits"]
+            and inputs[0].shape[1:] == [bundle.feature.dims]
+            and outputs[0].shape[1:] == [len(bundle.labels)]
+        )
+    except Exception as error:  # ONNX Runtime has no common base for what it raises
+        raise BundleFormatError(f"The bundle's network cannot be loaded: {str(error).splitlines()[0]}") from None
+    if not fits:
+        raise BundleFormatError("The bundle's network does not fit its feature and its labels.")
+    return session
+
+
+def expand(paths: Sequence[str]) -> list[str]:
+    """Return every path, with folders replaced by the sound files below them in natural order.
+
+    Raises
+    ------
+    PathError
+        For a path that is not there, or a folder without sound files.
+    """
+    from earmark.readers.listing import Listing
+
+    found: list[str] = []
+    for path in paths:
+        if path == STDIN or Path(path).is_file():
+            found.append(path)
+        elif Path(path).is_dir():
+            below = [str(Path(path) / name) for name in Listing.of(Path(path)).ordered]
+            if not below:
+                raise PathError(f"There are no sound files below '{path}'.")
+            found.extend(below)
+        else:
+            raise PathError(f"There is no file or folder '{path}'.")
+    return found
+
+
+_GOLDEN_SECONDS = 0.5
+
+
+def golden_waveforms(sample_rate: int) -> list[Waveform]:
+    """Return test sounds that exercise the whole front end: a sweep, a noise burst in silence, a chord of pulses."""
+    n = int(_GOLDEN_SECONDS * sample_rate)
+    t = np.arange(n) / sample_rate
+    top = sample_rate / 2
+    sweep = 0.5 * np.sin(2 * np.pi * (50 * t + (0.9 * top - 50) * t**2 / (2 * _GOLDEN_SECONDS)))
+    burst = np.where((t > 0.1) & (t < 0.2), np.random.default_rng(0).uniform(-0.8, 0.8, n), 0.0)
+    pulses = sum(np.sin(2 * np.pi * f * t) for f in (0.02 * top, 0.05 * top, 0.11 * top)) * np.exp(-8 * (t % 0.125)) / 4
+    return [Waveform(x.astype(np.float32), sample_rate) for x in (sweep, burst, pulses)]
+
+
+def with_golden(labels: tuple[str, ...], feature: Feature, model: dict[str, Any], network: bytes) -> Bundle:
+    """Return a bundle whose self-test holds what this network gives here and now."""
+    plain = Predictor(Bundle(labels, feature, model, network, ()), self_test=False)
+    sounds = [
+        Golden(w, plain.score(feature.extract(w)[None])[0]) for w in golden_waveforms(feature.sample_rate)
+    ]
+    return Bundle(labels, feature, model, network, tuple(sounds))

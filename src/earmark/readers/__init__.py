@@ -1,0 +1,184 @@
+"""Readers: each maps one layout of files to a `Dataset`. They open tables, never audio, and split nothing.
+
+A new layout is one file with ``matches`` and ``read``, and one line in `READERS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from earmark.dataset import Dataset
+from earmark.errors import LayoutError, PathError, SettingError, UnknownNameError, nearest
+from earmark.readers import esc50, folders, table, urbansound8k
+from earmark.readers import pattern as file_names
+from earmark.readers.listing import Listing, count, only_child, suffix
+from earmark.readers.rows import TABLE_SUFFIXES
+
+__all__ = ["READERS", "Reader", "detect", "read"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """What knows one layout.
+
+    Parameters
+    ----------
+    name
+        Its key in `READERS`.
+    title
+        One phrase that says what it expects.
+    matches
+        Says, without opening audio, whether a path has this layout.
+    read
+        Makes the `Dataset`.
+    """
+
+    name: str
+    title: str
+    matches: Callable[[Path], bool]
+    read: Callable[[Path], Dataset]
+
+
+# In the order in which they are tried.
+READERS: dict[str, Reader] = {
+    reader.name: reader
+    for reader in (
+        Reader(
+            "urbansound8k",
+            "metadata/UrbanSound8K.csv and audio/fold1 …",
+            urbansound8k.matches,
+            urbansound8k.read,
+        ),
+        Reader("esc50", "meta/esc50.csv and audio", esc50.matches, esc50.read),
+        Reader("table", "a CSV or TSV file with the columns path and label", table.matches, table.read),
+        Reader("folders", "a folder for each class", folders.matches, folders.read),
+        Reader("pattern", "labels in the file names", file_names.matches, file_names.read),
+    )
+}
+
+
+def detect(root: Path | str) -> Reader:
+    """Return the reader whose layout ``root`` has.
+
+    Raises
+    ------
+    LayoutError
+        When no reader knows it; says what was found there.
+    PathError
+        When there is nothing at ``root``, or a file that is not a table.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     table = Path(folder, "clips.csv")
+    ...     _ = table.write_text("path,label")
+    ...     detect(table).name
+    'table'
+    """
+    root = _existing(root)
+    with _reading(root):
+        for reader in READERS.values():
+            if reader.matches(root):
+                return reader
+        found = _found(root)
+    accepted = "; ".join(f"{reader.name} ({reader.title})" for reader in READERS.values())
+    raise LayoutError(
+        f"{found} The layouts are: {accepted}. "
+        "Choose one with --layout NAME, or give --pattern '{label}_{group}_{take}.wav'."
+    )
+
+
+def read(path: Path | str, layout: str = "auto", pattern: str | None = None) -> Dataset:
+    """Read a labelled data set.
+
+    Parameters
+    ----------
+    path
+        A folder, or a table.
+    layout
+        A key of `READERS`, or ``"auto"``: see `detect`.
+    pattern
+        How the file names are made, such as ``"{label}_{group}_{take}.wav"``; see `pattern.Template`.
+
+    Raises
+    ------
+    UsageError
+        When the path, the layout's name or the pattern is wrong.
+    DataError
+        When what stands at the path cannot be understood.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in ("dog_rex.wav", "dog_lassie.wav", "cat_tom.wav"):
+    ...         _ = Path(folder, name).write_bytes(b"")
+    ...     dataset = read(folder, pattern="{label}_{group}.wav")
+    >>> dataset.labels, len(dataset.clips), dataset.clips[0].group
+    (('cat', 'dog'), 3, 'tom')
+    """
+    if layout != "auto" and layout not in READERS:
+        raise UnknownNameError("layout", layout, ["auto", *READERS])
+    if pattern is not None and layout not in ("auto", "pattern"):
+        raise SettingError(f"The layout '{layout}' takes no pattern. Leave out one of the two.")
+    root = _existing(path)
+    if pattern is not None:
+        layout = "pattern"
+    reader = detect(root) if layout == "auto" else READERS[layout]
+    with _reading(root):
+        if not root.is_dir() and reader.name != "table":
+            raise PathError(f"{root} is a file, but the layout '{reader.name}' needs a folder.")
+        return file_names.read(root, pattern) if pattern is not None else reader.read(root)
+
+
+@contextmanager
+def _reading(root: Path) -> Iterator[None]:
+    """Tell what the system refuses as one sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise PathError(f"{error.filename or root} cannot be read: {error.strerror}.") from error
+
+
+def _existing(path: Path | str) -> Path:
+    """Return the path, or refuse one that is not there and name what stands beside the part that is wrong."""
+    if not str(path):
+        raise PathError("The path is empty. Give a folder, or a table that ends in .csv or .tsv.")
+    root = Path(path)
+    with _reading(root):
+        if root.exists():
+            if root.is_dir() or suffix(root.name) in TABLE_SUFFIXES:
+                return root
+            raise PathError(f"{root} is a file. Give a folder, or a table that ends in .csv or .tsv.")
+        wrong = next(part for part in (root, *root.parents) if part.parent.exists())
+        beside = sorted(entry.name for entry in wrong.parent.iterdir())
+    where = f" {wrong.parent} has no '{wrong.name}'." if wrong != root else ""
+    raise PathError(f"There is nothing at {root}.{where}{nearest(wrong.name, beside)}")
+
+
+def _found(root: Path) -> str:
+    """Say what a folder that no reader knows holds."""
+    paths = Listing.of(root).paths
+    direct = sum("/" not in path for path in paths)
+    classes = sorted({path.split("/")[0] for path in paths if "/" in path})
+    named = f" ({classes[0]})" if len(classes) == 1 else ""
+    found = [] if paths else [f"no audio files below {root}"]
+    if direct:
+        found.append(f"{count(direct, 'audio file')} directly in {root}")
+    found.append(f"{count(len(classes), 'class folder')}{named}" if classes else "no class folders")
+    tables = [file.name for file in table.all_tables_in(root)]
+    usable = [file.name for file in table.tables_in(root)]
+    if usable:
+        found.append(f"{len(usable)} tables, of which one must be given ({', '.join(usable)})")
+    elif tables:
+        found.append(
+            f"{count(len(tables), 'table')} without the columns path and label ({', '.join(tables)})"
+        )
+    inner = only_child(root)
+    meant = inner and next((r.name for r in READERS.values() if r.matches(inner)), None)
+    hint = f" Did you mean {inner}, which has the layout '{meant}'?" if meant else ""
+    return f"No layout fits. Found: {', '.join(found)}.{hint}"

@@ -1,0 +1,364 @@
+"""The only place that assigns roles. No model.
+
+Rules
+-----
+``official``
+    The publisher's folds: one is the test part.
+``grouped``
+    Stratified by label and grouped by recording (scikit-learn's StratifiedGroupKFold).
+``random``
+    Clip by clip. It exists to show what it hides: see `leakage`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.dataset import NO_FOLD, Dataset
+from earmark.errors import LeakageError, MissingExtraError, SettingError, SplitError
+from earmark.types import FeatureTable, IntArray
+
+TRAIN, VALIDATION, TEST, UNUSED = 0, 1, 2, 3
+ROLES = ("train", "validation", "test", "unused")
+Rule = Literal["auto", "official", "grouped", "random"]
+
+_NAMED = 3  # examples in an error
+
+
+@dataclass(frozen=True, slots=True)
+class SplitSettings:
+    """How clips are divided.
+
+    Parameters
+    ----------
+    rule
+        ``"auto"`` takes the official folds where the layout has them and ``"grouped"`` elsewhere.
+    test_fold
+        The official fold to test on; 0 is the last that is present.
+    test_share
+        Share of the clips to test on, for ``grouped`` and ``random``.
+    validation_share
+        Share of the training clips, whole groups, kept aside for early stopping; 0 for none.
+    folds
+        Parts of a cross-validation where there are no official ones.
+    seed
+        Of the division.
+    """
+
+    rule: Rule = "auto"
+    test_fold: int = 0
+    test_share: float = 0.2
+    validation_share: float = 0.15
+    folds: int = 5
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("test_share", "validation_share"):
+            value = getattr(self, name)
+            if not (0.0 < value <= 0.5 or (name == "validation_share" and value == 0.0)):
+                raise SettingError(f"[split] {name} is {value:g}, but must be above 0 and at most 0.5.")
+        if not 2 <= self.folds <= 100:
+            raise SettingError(f"[split] folds is {self.folds}, but must be from 2 to 100.")
+        if not 0 <= self.seed < 2**32:
+            raise SettingError(f"[split] seed is {self.seed}, but must be from 0 to 4294967295.")
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """What a split must know of each readable clip.
+
+    Parameters
+    ----------
+    targets
+        int64[n], the class.
+    groups
+        int64[n], the recording; ``names`` are the groups' names, for messages.
+    sounds
+        int64[n]: rows with the same number sound identical.
+    folds
+        int32[n], the publisher's fold, -1 for none.
+    dataset
+        Its name and fingerprint.
+    """
+
+    targets: IntArray
+    groups: IntArray
+    names: NDArray[np.object_]
+    sounds: IntArray
+    folds: NDArray[np.int32]
+    dataset: tuple[str, str]
+
+    @classmethod
+    def of(cls, dataset: Dataset, rows: IntArray, sounds: IntArray, fingerprint: str) -> Rows:
+        """Take ``rows`` of a data set; ``sounds`` says which of them are identical audio."""
+        return cls(
+            dataset.targets[rows],
+            dataset.group_ids[rows],
+            dataset.clips.groups[rows].astype(object),
+            sounds,
+            dataset.clips.folds[rows],
+            (dataset.name, fingerprint),
+        )
+
+    @classmethod
+    def of_table(cls, dataset: Dataset, table: FeatureTable) -> Rows:
+        """Take the rows of a feature table. Rows with the same features are one sound to any model."""
+        values = np.ascontiguousarray(table.values)
+        as_bytes = values.view(np.dtype((np.void, values.shape[1] * values.itemsize))).reshape(-1)
+        sounds = np.unique(as_bytes, return_inverse=True)[1].reshape(-1).astype(np.int64)
+        return cls.of(dataset, table.rows, sounds, table.dataset_fingerprint)
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    @property
+    def present_folds(self) -> tuple[int, ...]:
+        """The publisher's folds that have readable clips."""
+        return tuple(int(f) for f in np.unique(self.folds) if f != NO_FOLD)
+
+    @cached_property
+    def joined(self) -> IntArray:
+        """int64[n]: groups, with those that share an identical sound made one."""
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
+
+        n_groups, n_sounds = int(self.groups.max()) + 1, int(self.sounds.max()) + 1
+        links = coo_array(
+            (np.ones(len(self), np.int8), (self.groups, n_groups + self.sounds)),
+            shape=(n_groups + n_sounds, n_groups + n_sounds),
+        )
+        component = connected_components(links, directed=False)[1]
+        return component[self.groups].astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Split:
+    """A role for each row of a feature table. Building one proves that it does not leak.
+
+    Parameters
+    ----------
+    roles
+        int8[n] of `TRAIN`, `VALIDATION`, `TEST`, `UNUSED`.
+    rule, seed
+        How it was made.
+    rows
+        What it divides.
+    test_fold
+        The official fold that is tested, or ``None``.
+
+    Raises
+    ------
+    LeakageError
+        When a group, or identical audio, stands in two roles, and the rule is not ``random``.
+
+    Examples
+    --------
+    >>> zeros = np.zeros(2, np.int64)
+    >>> rows = Rows(zeros, zeros, np.array(["rec7", "rec7"], object), np.arange(2), zeros.astype("i4"), ("demo", ""))
+    >>> Split(np.array([TRAIN, TEST], np.int8), "grouped", 0, rows)
+    Traceback (most recent call last):
+    earmark.errors.LeakageError: 1 recording stands in both train and test: rec7. Use --split grouped.
+    """
+
+    roles: NDArray[np.int8]
+    rule: str
+    seed: int
+    rows: Rows
+    test_fold: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.rule == "random":
+            return
+        for what, ids in (("recording", self.rows.groups), ("identical sound", self.rows.sounds)):
+            for a, b in ((TRAIN, TEST), (VALIDATION, TEST), (TRAIN, VALIDATION)):
+                shared = np.intersect1d(ids[self.roles == a], ids[self.roles == b])
+                if len(shared):
+                    raise LeakageError(self._message(what, shared, ids, ROLES[a], ROLES[b]))
+
+    def _message(self, what: str, shared: IntArray, ids: IntArray, one: str, other: str) -> str:
+        names = ", ".join(str(self.rows.names[np.flatnonzero(ids == s)[0]]) for s in shared[:_NAMED])
+        more = f" and {len(shared) - _NAMED} more" if len(shared) > _NAMED else ""
+        verb = "s stand" if len(shared) > 1 else " stands"
+        return f"{len(shared)} {what}{verb} in both {one} and {other}: {names}{more}. Use --split grouped."
+
+    def positions(self, role: int) -> IntArray:
+        """Return the rows that have ``role``, int64, ascending."""
+        return np.flatnonzero(self.roles == role).astype(np.int64)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many rows have each role; ``unused`` only where there are any."""
+        counts = {name: int((self.roles == i).sum()) for i, name in enumerate(ROLES)}
+        return counts if counts["unused"] else {k: v for k, v in counts.items() if k != "unused"}
+
+
+def resolve_rule(rule: str, rows: Rows) -> str:
+    """Return the rule that ``"auto"`` means for these rows.
+
+    Raises
+    ------
+    SplitError
+        When official folds are asked for and there are not at least two.
+    """
+    folds = len(rows.present_folds)
+    if rule == "auto":
+        return "official" if folds >= 2 else "grouped"
+    if rule == "official" and folds < 2:
+        raise SplitError(
+            f"{rows.dataset[0]} has {folds or 'no'} official fold{'s' * (folds != 1)}; at least 2 are needed."
+            " Use --split grouped."
+        )
+    return rule
+
+
+def holdout(rows: Rows, settings: SplitSettings) -> Split:
+    """Divide into train, validation and test once.
+
+    Raises
+    ------
+    SplitError, LeakageError
+        When that cannot be done as asked.
+    """
+    rule = resolve_rule(settings.rule, rows)
+    if rule == "random":
+        return random_split(rows, settings)
+    if rule == "official":
+        fold = settings.test_fold or rows.present_folds[-1]
+        if fold not in rows.present_folds:
+            present = ", ".join(map(str, rows.present_folds))
+            raise SplitError(f"There is no fold {fold}. Folds with readable clips: {present}.")
+        return _official(rows, settings, fold)
+    if settings.test_fold:
+        raise SplitError("test_fold goes with official folds; the rule 'grouped' takes test_share.")
+    parts = _share(rows.targets, rows.joined, settings.test_share, settings.seed)
+    return _with_validation(rows, settings, parts == 0, "grouped")
+
+
+def cross_validation(rows: Rows, settings: SplitSettings) -> list[Split]:
+    """Divide once for each fold, official or made, with that fold as the test part: each row is tested once."""
+    rule = resolve_rule(settings.rule, rows)
+    if rule == "random":
+        raise SplitError(
+            "A random split is no protocol to evaluate by; its score is shown beside the honest one anyway."
+            " Use --split auto."
+        )
+    if rule == "official":
+        return [_official(rows, settings, fold) for fold in rows.present_folds]
+    parts = _grouped_parts(rows.targets, rows.joined, settings.folds, settings.seed)
+    return [_with_validation(rows, settings, parts == i, "grouped") for i in range(settings.folds)]
+
+
+def random_split(rows: Rows, settings: SplitSettings) -> Split:
+    """Divide clip by clip, as most tutorials do (and as scikit-learn's ShuffleSplit does for the same seed)."""
+    n = len(rows)
+    n_test = math.ceil(settings.test_share * n)
+    n_validation = math.ceil(settings.validation_share * (n - n_test))
+    if n - n_test - n_validation < 1:
+        raise SplitError(f"{n} readable clips are too few to divide.")
+    order = np.random.RandomState(settings.seed).permutation(n)
+    roles = np.full(n, TRAIN, np.int8)
+    roles[order[:n_test]] = TEST
+    roles[order[n_test : n_test + n_validation]] = VALIDATION
+    return Split(roles, "random", settings.seed, rows)
+
+
+def _official(rows: Rows, settings: SplitSettings, fold: int) -> Split:
+    return _with_validation(rows, settings, rows.folds == fold, "official", fold)
+
+
+def _with_validation(
+    rows: Rows, settings: SplitSettings, is_test: NDArray[np.bool_], rule: str, fold: int | None = None
+) -> Split:
+    roles = np.where(is_test, TEST, TRAIN).astype(np.int8)
+    if rule == "official":
+        roles[rows.folds == NO_FOLD] = UNUSED
+    # A copy of a test clip under another recording's name must not be learnt; the test part stays as published.
+    copies = np.isin(rows.sounds, rows.sounds[is_test]) & ~np.isin(rows.groups, rows.groups[is_test])
+    roles[copies] = UNUSED
+    rest = np.flatnonzero(roles == TRAIN)
+    if settings.validation_share > 0 and len(rest):
+        parts = _share(rows.targets[rest], rows.joined[rest], settings.validation_share, settings.seed)
+        roles[rest[parts == 0]] = VALIDATION
+    if len(np.unique(rows.targets[roles == TRAIN])) < 2:
+        raise SplitError("Fewer than two classes are left to train on: every class needs several recordings.")
+    return Split(roles, rule, settings.seed, rows, fold)
+
+
+def _share(targets: IntArray, groups: IntArray, share: float, seed: int) -> IntArray:
+    """Divide so that part 0 is about ``share`` of the rows: more where there are few groups."""
+    return _grouped_parts(targets, groups, max(2, min(round(1 / share), len(np.unique(groups)))), seed)
+
+
+def _grouped_parts(targets: IntArray, groups: IntArray, parts: int, seed: int) -> IntArray:
+    """Return the part, 0 to parts - 1, of each row: whole groups, classes in like shares."""
+    try:
+        from sklearn.model_selection import StratifiedGroupKFold
+    except ImportError:
+        raise MissingExtraError("Dividing a data set", "train", "scikit-learn") from None
+    import warnings
+
+    distinct = len(np.unique(groups))
+    if distinct < parts:
+        raise SplitError(
+            f"{distinct} recording{'s' * (distinct != 1)} cannot be divided into {parts} parts without parting one."
+            " Record more, or use fewer folds."
+        )
+    result = np.zeros(len(targets), np.int64)
+    with warnings.catch_warnings():
+        # It warns of classes rarer than the number of parts; `check` says so in words of its own.
+        warnings.filterwarnings("ignore", message="The least populated class")
+        folds = StratifiedGroupKFold(parts, shuffle=True, random_state=seed).split(targets, targets, groups)
+        try:
+            for i, (_, members) in enumerate(folds):
+                result[members] = i
+        except ValueError:
+            largest = int(np.bincount(targets).max())
+            raise SplitError(
+                f"{parts} parts are too many: the largest class has {largest} clips. Record more, or use fewer folds."
+            ) from None
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class Leakage:
+    """What a split lets through.
+
+    Parameters
+    ----------
+    test_clips
+        Clips tested.
+    test_clips_sharing_a_group
+        Those whose recording, or an identical sound, is also trained on.
+    oracle_accuracy
+        What a model would score that only recognises recordings: the training label of a known one, the commonest
+        training label for the rest.
+    """
+
+    test_clips: int
+    test_clips_sharing_a_group: int
+    oracle_accuracy: float
+
+    @property
+    def share(self) -> float:
+        """Share of test clips that leak, 0 to 1."""
+        return self.test_clips_sharing_a_group / max(self.test_clips, 1)
+
+
+def leakage(split: Split) -> Leakage:
+    """Measure what ``split`` lets through."""
+    units, targets = split.rows.joined, split.rows.targets
+    learnt = np.flatnonzero((split.roles == TRAIN) | (split.roles == VALIDATION))
+    tested = split.positions(TEST)
+    classes = int(targets.max()) + 1
+    counts = np.zeros((int(units.max()) + 1, classes), np.int64)
+    np.add.at(counts, (units[learnt], targets[learnt]), 1)
+    known = counts[units[tested]].any(axis=1)
+    commonest = int(np.bincount(targets[learnt], minlength=classes).argmax())
+    guess = np.where(known, counts[units[tested]].argmax(axis=1), commonest)
+    return Leakage(len(tested), int(known.sum()), float((guess == targets[tested]).mean()))

@@ -1,0 +1,144 @@
+"""Training: from features, targets and tasks to trained networks. Sees training and validation rows, never a test row."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from earmark import engine
+from earmark.errors import RunError
+from earmark.models import Network
+from earmark.train import checkpoint
+from earmark.train.loop import Problem, Stack, State, Task, TrainSettings, run_to_end
+
+__all__ = ["Fitted", "Problem", "Task", "TrainSettings", "fit"]
+
+PROBLEM_FILE = "problem.safetensors"
+CHECKPOINT_SECONDS = 2.0
+# Above this much expected work a second process earns back its start of about half a second.
+_PROCESS_SECONDS = 3.0
+_SECONDS_PER_PARAMETER_ROW = 1.4e-10
+
+OnEpoch = Callable[[int, dict[str, float]], None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fitted:
+    """One trained network and how it came about.
+
+    Parameters
+    ----------
+    network
+        The parameters of the best epoch.
+    best_epoch
+        Which one that was.
+    history
+        An entry an epoch: loss, accuracy, and the same of the validation rows.
+    """
+
+    network: Network
+    best_epoch: int
+    history: tuple[dict[str, float], ...]
+
+
+def fit(
+    problem: Problem,
+    tasks: list[Task],
+    folder: Path,
+    on_epoch: OnEpoch | None = None,
+    processes: int | None = None,
+) -> list[Fitted]:
+    """Train one network a task, all together, and return them in the order of the tasks.
+
+    The result does not depend on which tasks are trained together, in how many processes, or on being killed and
+    called again: checkpoints in ``folder`` are picked up, a little after the last one the numbers go on as they would
+    have.
+
+    Parameters
+    ----------
+    folder
+        Where checkpoints go.
+    on_epoch
+        Called with the position of a task and the entry of the epoch it finished.
+    processes
+        How many; ``None`` decides by the amount of work.
+
+    Raises
+    ------
+    RunError
+        When a checkpoint is damaged, or training broke down.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    tell = on_epoch or (lambda position, entry: None)
+    count = processes or _processes(problem, tasks)
+    try:
+        if count == 1:
+            with engine.one_blas_thread():
+                train_stack(problem, tasks, list(range(len(tasks))), folder, tell)
+        else:
+            _in_processes(problem, tasks, folder, tell, count)
+    except FloatingPointError as error:
+        raise RunError(f"Training broke down: {error}. A lower learning_rate may help.") from None
+    return [_fitted(problem, task, folder / _name(i)) for i, task in enumerate(tasks)]
+
+
+def train_stack(
+    problem: Problem, tasks: list[Task], positions: list[int], folder: Path, tell: OnEpoch
+) -> None:
+    """Train the tasks at ``positions`` in this process; leave finished checkpoints in ``folder``."""
+    chosen = [tasks[p] for p in positions]
+    identities = [checkpoint.identity(problem, task) for task in chosen]
+    states = [
+        checkpoint.load(folder / _name(p), identity) or State.fresh(problem.shape, task.seed)
+        for p, identity, task in zip(positions, identities, chosen, strict=True)
+    ]
+    saved = time.monotonic()
+
+    def after_epoch(trained: list[int]) -> None:
+        nonlocal saved
+        due = time.monotonic() - saved >= CHECKPOINT_SECONDS
+        for i in trained:
+            if due or states[i].done:
+                checkpoint.save(folder / _name(positions[i]), states[i], identities[i])
+            tell(positions[i], states[i].history[-1])
+        if due:
+            saved = time.monotonic()
+
+    run_to_end(Stack(problem, chosen, states), after_epoch)
+
+
+def _in_processes(problem: Problem, tasks: list[Task], folder: Path, tell: OnEpoch, count: int) -> None:
+    from earmark.train.worker import write_problem
+
+    write_problem(folder / PROBLEM_FILE, problem, tasks)
+    by_size = sorted(range(len(tasks)), key=lambda i: -len(tasks[i].train))
+    shares = [by_size[i::count] for i in range(count)]
+    commands = [
+        [sys.executable, "-m", "earmark.train.worker", str(folder), *map(str, share)] for share in shares if share
+    ]
+    for line in engine.processes(commands, log=folder / "worker.log"):
+        entry = json.loads(line)
+        tell(int(entry.pop("task")), entry)
+    (folder / PROBLEM_FILE).unlink()
+
+
+def _processes(problem: Problem, tasks: list[Task]) -> int:
+    rows = sum(len(task.train) for task in tasks)
+    seconds = rows * problem.settings.epochs * problem.shape.size * _SECONDS_PER_PARAMETER_ROW
+    return min(engine.cores(), len(tasks)) if seconds > _PROCESS_SECONDS else 1
+
+
+def _name(position: int) -> str:
+    return f"network-{position}.safetensors"
+
+
+def _fitted(problem: Problem, task: Task, path: Path) -> Fitted:
+    state = checkpoint.load(path, checkpoint.identity(problem, task))
+    if state is None or not state.done:
+        raise RunError(f"{path}: training ended without this network. Run the same command again to go on.")
+    mean, scale = problem.statistics(task)
+    return Fitted(Network(problem.shape, state.best, mean, scale), state.best_epoch, tuple(state.history))
