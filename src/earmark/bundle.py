@@ -1,4 +1,4 @@
-"""The one artifact that leaves the building: a zip of stored entries, never pickle. Written and read here; no inference.
+"""The one artifact that leaves the building: a zip of stored entries, never pickle. No inference here.
 
 ``bundle.json``
     Format number, labels, feature and model settings, provenance, and the hash of every other entry.
@@ -128,7 +128,9 @@ def read_bundle(path: Path) -> Bundle:
         When it is not a bundle, is damaged, larger than allowed, or of an unknown version.
     """
     if not path.is_file():
-        raise PathError(f"There is no model file '{path}'. Train one with: earmark train DATASET -o {path.name}")
+        raise PathError(
+            f"There is no model file '{path}'. Train one with: earmark train DATASET -o {path.name}"
+        )
     try:
         if path.stat().st_size > _MAX_FILE:
             raise BundleFormatError(f"{path} is larger than a bundle may be ({_MAX_FILE // 2**20} MiB).")
@@ -144,7 +146,15 @@ def read_bundle(path: Path) -> Bundle:
         return _bundle(path, about, entries)
     except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError) as error:
         raise BundleFormatError(f"{path} is not an Earmark bundle ({error}).") from None
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, SettingError, UnknownNameError) as error:
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+        SettingError,
+        UnknownNameError,
+    ) as error:
         raise BundleFormatError(f"{path} is damaged: {type(error).__name__}: {error}") from None
 
 
@@ -162,7 +172,9 @@ def _entries(path: Path, archive: zipfile.ZipFile) -> dict[str, bytes]:
         limit = _MAX_ENTRY.get(info.filename, _MAX_ENTRY["golden"])
         # Stored entries only: nothing can unfold into more than the file itself.
         if info.compress_type != zipfile.ZIP_STORED or info.file_size > limit or info.flag_bits & 1:
-            raise BundleFormatError(f"{path}: the entry {info.filename} is compressed, encrypted or too large.")
+            raise BundleFormatError(
+                f"{path}: the entry {info.filename} is compressed, encrypted or too large."
+            )
         entries[info.filename] = archive.read(info)
     return entries
 

@@ -14,7 +14,8 @@ from earmark.audio import decode
 from earmark.dataset import Dataset
 from earmark.errors import AudioError, SplitError
 from earmark.extract import KINDS
-from earmark.split import Rows, SplitSettings, leakage, random_split
+from earmark.leakage import leakage
+from earmark.split import Rows, SplitSettings, random_split
 from earmark.types import Clip, Problem
 
 _SILENT = 10 ** (-80 / 20)  # peak, full scale 1
@@ -104,7 +105,9 @@ def _examine(dataset: Dataset, clip: Clip) -> _Vitals | Problem:
     except AudioError as error:
         return Problem(KINDS[type(error).__name__], clip.path, error.reason)
     loudness = np.abs(wave.samples)
-    digest = hashlib.blake2b(wave.samples, digest_size=16, person=str(wave.sample_rate).encode()).digest()
+    digest = hashlib.blake2b(
+        wave.samples.data, digest_size=16, person=str(wave.sample_rate).encode()
+    ).digest()
     return _Vitals(wave.seconds, digest, float(loudness.max()), float((loudness >= _CLIPPED_LEVEL).mean()))
 
 
@@ -116,7 +119,9 @@ def _sound_problems(dataset: Dataset, vitals: list[_Vitals | Problem]) -> list[P
         if v.peak < _SILENT:
             problems.append(Problem("silent", clip.path, "no sound above -80 dB"))
         elif v.clipped > _CLIPPED_SHARE:
-            problems.append(Problem("clipped", clip.path, f"{v.clipped:.1%} of the samples are at full scale"))
+            problems.append(
+                Problem("clipped", clip.path, f"{v.clipped:.1%} of the samples are at full scale")
+            )
     return problems
 
 
@@ -152,7 +157,11 @@ def _group_problems(dataset: Dataset) -> list[Problem]:
         pairs = np.unique(np.stack([dataset.targets, dataset.group_ids]), axis=1)[0]
         groups = np.bincount(pairs, minlength=len(clips.labels))
         problems += [
-            Problem("few_groups", label, f"the class has {n} recording{'s' * (n != 1)}: too few to tell it from them")
+            Problem(
+                "few_groups",
+                label,
+                f"the class has {n} recording{'s' * (n != 1)}: too few to tell it from them",
+            )
             for label, n in zip(clips.labels, groups.tolist(), strict=True)
             if n < _FEW_GROUPS
         ]
@@ -166,7 +175,9 @@ def _group_problems(dataset: Dataset) -> list[Problem]:
     return problems
 
 
-def _leakage(dataset: Dataset, good: np.ndarray[Any, np.dtype[np.int64]], vitals: list[_Vitals | Problem]) -> dict[str, Any] | None:
+def _leakage(
+    dataset: Dataset, good: np.ndarray[Any, np.dtype[np.int64]], vitals: list[_Vitals | Problem]
+) -> dict[str, Any] | None:
     if not dataset.exclusive or len(good) < 2:
         return None
     digests = [v.digest for v in vitals if isinstance(v, _Vitals)]
@@ -176,10 +187,6 @@ def _leakage(dataset: Dataset, good: np.ndarray[Any, np.dtype[np.int64]], vitals
     except SplitError:
         return None
     return {
-        "random_split": {
-            "test_clips": found.test_clips,
-            "test_clips_sharing_a_group": found.test_clips_sharing_a_group,
-            "oracle_accuracy": found.oracle_accuracy,
-        },
+        "random_split": found.to_dict(),
         "groups_known": dataset.grouping is not None,
     }

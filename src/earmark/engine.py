@@ -1,4 +1,4 @@
-"""This machine's cores: `map` by threads, `processes` for work that threads cannot share. Knows nothing about audio.
+"""The cores of this machine: `map` by threads, `processes` for what threads cannot share. No audio here.
 
 For `map` threads are enough: decoding, resampling, FFT and BLAS all release the interpreter's lock. BLAS itself is held
 to one thread a worker; two layers of threads on the same cores are several times slower than one.
@@ -112,7 +112,7 @@ def processes(commands: Sequence[Sequence[str]], log: Path) -> Iterator[str]:
     with log.open("w") as errors:
         try:
             for command in commands:
-                running.append(
+                running.append(  # noqa: PERF401  (one by one, so that a failed start leaves none running)
                     subprocess.Popen(  # noqa: S603  (our own interpreter and module)
                         command,
                         stdin=subprocess.DEVNULL,

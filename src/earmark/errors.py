@@ -64,7 +64,9 @@ class UnknownNameError(UsageError):
 
     def __init__(self, kind: str, name: str, allowed: Iterable[str]) -> None:
         names = sorted(allowed)
-        super().__init__(f"No {kind} is called '{name}'. There are: {', '.join(names)}.{nearest(name, names)}")
+        super().__init__(
+            f"No {kind} is called '{name}'. There are: {', '.join(names)}.{nearest(name, names)}"
+        )
 
 
 class SettingError(UsageError):

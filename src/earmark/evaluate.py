@@ -36,7 +36,8 @@ class Scored:
     @property
     def correct(self) -> NDArray[np.bool_]:
         """bool[n]."""
-        return self.probabilities.argmax(axis=1) == self.targets
+        correct: NDArray[np.bool_] = self.probabilities.argmax(axis=1) == self.targets
+        return correct
 
     @property
     def accuracy(self) -> float:

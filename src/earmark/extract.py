@@ -45,7 +45,9 @@ def extract(
 
     values = np.empty((len(dataset.clips), feature.dims), np.float32)
     seconds = np.zeros(len(dataset.clips))
-    rows, skipped, total = [], [], 0.0
+    rows: list[int] = []
+    skipped: list[Problem] = []
+    total = 0.0
     for i, result in enumerate(engine.map(one, dataset.clips, workers)):
         if isinstance(result, Problem):
             skipped.append(result)
@@ -63,4 +65,6 @@ def extract(
             else f"{dataset.name} has no clips."
         )
     index = np.array(rows, dtype=np.int64)
-    return FeatureTable(values[: len(rows)], index, feature, fingerprint, seconds[: len(rows)], tuple(skipped))
+    return FeatureTable(
+        values[: len(rows)], index, feature, fingerprint, seconds[: len(rows)], tuple(skipped)
+    )

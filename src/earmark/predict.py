@@ -59,13 +59,17 @@ class Predictor:
         """Return probabilities float32[n, labels] for features float32[n, dims]."""
         logits = np.asarray(self._session.run(["logits"], {"features": values})[0], np.float64)
         shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return (shifted / shifted.sum(axis=1, keepdims=True)).astype(np.float32)
+        probabilities: FloatArray = (shifted / shifted.sum(axis=1, keepdims=True)).astype(np.float32)
+        return probabilities
 
     def score_waveform(self, waveform: Waveform) -> FloatArray:
         """Return probabilities float32[labels] for a mono waveform at any rate."""
         feature = self.bundle.feature
         samples = resample(waveform.samples, waveform.sample_rate, feature.sample_rate, feature.resampler)
-        return self.score(feature.extract(Waveform(samples, feature.sample_rate))[None])[0]
+        probabilities: FloatArray = self.score(feature.extract(Waveform(samples, feature.sample_rate))[None])[
+            0
+        ]
+        return probabilities
 
     def predict(self, path: str, stdin: BinaryIO | None = None) -> Prediction:
         """Score one whole file; ``"-"`` reads a sound file from ``stdin``.
@@ -121,7 +125,9 @@ def _session(bundle: Bundle) -> Any:
             and outputs[0].shape[1:] == [len(bundle.labels)]
         )
     except Exception as error:  # ONNX Runtime has no common base for what it raises
-        raise BundleFormatError(f"The bundle's network cannot be loaded: {str(error).splitlines()[0]}") from None
+        raise BundleFormatError(
+            f"The bundle's network cannot be loaded: {str(error).splitlines()[0]}"
+        ) from None
     if not fits:
         raise BundleFormatError("The bundle's network does not fit its feature and its labels.")
     return session
@@ -161,7 +167,11 @@ def golden_waveforms(sample_rate: int) -> list[Waveform]:
     top = sample_rate / 2
     sweep = 0.5 * np.sin(2 * np.pi * (50 * t + (0.9 * top - 50) * t**2 / (2 * _GOLDEN_SECONDS)))
     burst = np.where((t > 0.1) & (t < 0.2), np.random.default_rng(0).uniform(-0.8, 0.8, n), 0.0)
-    pulses = sum(np.sin(2 * np.pi * f * t) for f in (0.02 * top, 0.05 * top, 0.11 * top)) * np.exp(-8 * (t % 0.125)) / 4
+    pulses = (
+        sum(np.sin(2 * np.pi * f * t) for f in (0.02 * top, 0.05 * top, 0.11 * top))
+        * np.exp(-8 * (t % 0.125))
+        / 4
+    )
     return [Waveform(x.astype(np.float32), sample_rate) for x in (sweep, burst, pulses)]
 
 

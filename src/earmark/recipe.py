@@ -77,7 +77,9 @@ class Recipe:
         """
         for name, table in tables.items():
             if name not in _SECTIONS or not isinstance(table, Mapping):
-                raise SettingError(f"{where} has '{name}', but a recipe consists of the tables: {', '.join(_SECTIONS)}.")
+                raise SettingError(
+                    f"{where} has '{name}', but a recipe consists of the tables: {', '.join(_SECTIONS)}."
+                )
         default = cls().to_dict()
 
         def named(section: str, registry: Mapping[str, Any]) -> dict[str, Any]:
@@ -102,7 +104,9 @@ class Recipe:
         for name, value in values.items():
             section, dot, setting = name.partition(".")
             if not dot or section not in tables:
-                raise SettingError(f"'{name}' is no setting. Name it TABLE.SETTING, TABLE one of {', '.join(_SECTIONS)}.")
+                raise SettingError(
+                    f"'{name}' is no setting. Name it TABLE.SETTING, TABLE one of {', '.join(_SECTIONS)}."
+                )
             if setting == "name" and value != tables[section].get("name"):
                 tables[section] = {}  # another model or feature starts from its own defaults
             tables[section][setting] = value

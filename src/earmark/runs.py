@@ -121,7 +121,11 @@ def _state(folder: Path) -> dict[str, Any] | None:
 
 def environment() -> dict[str, Any]:
     """Return what a result may depend on: versions and machine."""
-    return {"python": platform.python_version(), "machine": f"{platform.system()} {platform.machine()}", **versions()}
+    return {
+        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}",
+        **versions(),
+    }
 
 
 def versions() -> dict[str, str]:

@@ -49,7 +49,9 @@ def from_dict(cls: type[T], values: Mapping[str, Any], where: str) -> T:
     for name in values:
         if name not in fields:
             allowed = ", ".join(fields) or "none"
-            raise SettingError(f"{where} has no setting '{name}'. There are: {allowed}.{nearest(str(name), fields)}")
+            raise SettingError(
+                f"{where} has no setting '{name}'. There are: {allowed}.{nearest(str(name), fields)}"
+            )
     for name, f in fields.items():
         required = f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
         if required and name not in values:

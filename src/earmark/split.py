@@ -7,7 +7,7 @@ Rules
 ``grouped``
     Stratified by label and grouped by recording (scikit-learn's StratifiedGroupKFold).
 ``random``
-    Clip by clip. It exists to show what it hides: see `leakage`.
+    Clip by clip. It exists to show what it hides: see `earmark.leakage`.
 """
 
 from __future__ import annotations
@@ -134,7 +134,8 @@ class Rows:
             shape=(n_groups + n_sounds, n_groups + n_sounds),
         )
         component = connected_components(links, directed=False)[1]
-        return component[self.groups].astype(np.int64)
+        joined: IntArray = component[self.groups].astype(np.int64)
+        return joined
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -323,42 +324,3 @@ def _grouped_parts(targets: IntArray, groups: IntArray, parts: int, seed: int) -
                 f"{parts} parts are too many: the largest class has {largest} clips. Record more, or use fewer folds."
             ) from None
     return result
-
-
-@dataclass(frozen=True, slots=True)
-class Leakage:
-    """What a split lets through.
-
-    Parameters
-    ----------
-    test_clips
-        Clips tested.
-    test_clips_sharing_a_group
-        Those whose recording, or an identical sound, is also trained on.
-    oracle_accuracy
-        What a model would score that only recognises recordings: the training label of a known one, the commonest
-        training label for the rest.
-    """
-
-    test_clips: int
-    test_clips_sharing_a_group: int
-    oracle_accuracy: float
-
-    @property
-    def share(self) -> float:
-        """Share of test clips that leak, 0 to 1."""
-        return self.test_clips_sharing_a_group / max(self.test_clips, 1)
-
-
-def leakage(split: Split) -> Leakage:
-    """Measure what ``split`` lets through."""
-    units, targets = split.rows.joined, split.rows.targets
-    learnt = np.flatnonzero((split.roles == TRAIN) | (split.roles == VALIDATION))
-    tested = split.positions(TEST)
-    classes = int(targets.max()) + 1
-    counts = np.zeros((int(units.max()) + 1, classes), np.int64)
-    np.add.at(counts, (units[learnt], targets[learnt]), 1)
-    known = counts[units[tested]].any(axis=1)
-    commonest = int(np.bincount(targets[learnt], minlength=classes).argmax())
-    guess = np.where(known, counts[units[tested]].argmax(axis=1), commonest)
-    return Leakage(len(tested), int(known.sum()), float((guess == targets[tested]).mean()))

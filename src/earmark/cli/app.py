@@ -26,9 +26,12 @@ _P = ParamSpec("_P")
 _debug = False
 
 DatasetPath = Annotated[str, typer.Argument(metavar="DATASET", help="A folder or a table of labelled sound.")]
-Layout = Annotated[str, typer.Option(help="urbansound8k, esc50, folders, table or pattern; found out by default.")]
+Layout = Annotated[
+    str, typer.Option(help="urbansound8k, esc50, folders, table or pattern; found out by default.")
+]
 Pattern = Annotated[
-    str, typer.Option(help="How file names are made, such as '{label}_{group}_{take}.wav'.", metavar="PATTERN")
+    str,
+    typer.Option(help="How file names are made, such as '{label}_{group}_{take}.wav'.", metavar="PATTERN"),
 ]
 RecipeName = Annotated[str, typer.Option("--recipe", help="default, tutorial, or a recipe file (TOML).")]
 Model = Annotated[str | None, typer.Option("--model", help="The model to train: mlp.")]
@@ -36,11 +39,15 @@ FeatureName = Annotated[str | None, typer.Option("--feature", help="The feature 
 Seed = Annotated[int | None, typer.Option(help="Of the split, the weights and the order of rows.")]
 Change = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="TABLE.SETTING=VALUE", help="Change one setting of the recipe; may be repeated."),
+    typer.Option(
+        "--set", metavar="TABLE.SETTING=VALUE", help="Change one setting of the recipe; may be repeated."
+    ),
 ]
 Runs = Annotated[Path, typer.Option("--runs", help="Where run folders go.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
-Strict = Annotated[bool, typer.Option("--strict", help="Exit with 1 when any clip or file was found wanting.")]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Exit with 1 when any clip or file was found wanting.")
+]
 
 
 @app.callback()
@@ -49,7 +56,7 @@ def settings(
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
     """From labelled sound to a classifier that people can trust and ship."""
-    global _debug  # noqa: PLW0603
+    global _debug
     _debug = debug
     if version:
         from importlib.metadata import version as installed
@@ -147,7 +154,9 @@ def train(
     model: Model = None,
     feature: FeatureName = None,
     split: Annotated[str | None, typer.Option("--split", help="auto, official, grouped or random.")] = None,
-    test_fold: Annotated[int | None, typer.Option(help="The official fold to test on; the last by default.")] = None,
+    test_fold: Annotated[
+        int | None, typer.Option(help="The official fold to test on; the last by default.")
+    ] = None,
     seed: Seed = None,
     layout: Layout = "auto",
     pattern: Pattern = "",
@@ -172,13 +181,17 @@ def _train(recipe: Any, output: Path | None, runs: Path, strict: bool, json: boo
     with Terminal() as terminal:
         result = pipeline.train(recipe, _writable(output), runs, terminal)
     show.train(result, json)
-    return 1 if strict and pipeline.findings(result.prepared) else 0
+    return 1 if strict and result.prepared.problems else 0
 
 
 @_command("evaluate", "earmark evaluate UrbanSound8K --model mlp")
 def evaluate(
-    target: Annotated[str, typer.Argument(metavar="DATASET|MODEL.earmark", help="A data set, or a trained model.")],
-    dataset: Annotated[str | None, typer.Argument(metavar="[DATASET]", help="The data set to judge the model on.")] = None,
+    target: Annotated[
+        str, typer.Argument(metavar="DATASET|MODEL.earmark", help="A data set, or a trained model.")
+    ],
+    dataset: Annotated[
+        str | None, typer.Argument(metavar="[DATASET]", help="The data set to judge the model on.")
+    ] = None,
     recipe: RecipeName = "default",
     model: Model = None,
     feature: FeatureName = None,
@@ -203,17 +216,23 @@ def evaluate(
     with Terminal() as terminal:
         if dataset is not None:
             if model or feature or folds:
-                raise SettingError("A trained model brings its own --model and --feature, and takes no --folds.")
-            result = pipeline.evaluate_bundle(Path(target), made.with_data(dataset, layout, pattern), terminal)
+                raise SettingError(
+                    "A trained model brings its own --model and --feature, and takes no --folds."
+                )
+            result = pipeline.evaluate_bundle(
+                Path(target), made.with_data(dataset, layout, pattern), terminal
+            )
         else:
             result = pipeline.evaluate(made.with_data(target, layout, pattern), runs, terminal)
-    show.evaluate(result, made.model.name, json)
-    return 1 if strict and pipeline.findings(result.prepared) else 0
+    show.evaluate(result, json)
+    return 1 if strict and result.prepared.problems else 0
 
 
 @_command("run", "earmark run recipe.toml -o model.earmark")
 def run(
-    recipe: Annotated[str, typer.Argument(metavar="RECIPE.toml", help="A recipe file; every run folder holds one.")],
+    recipe: Annotated[
+        str, typer.Argument(metavar="RECIPE.toml", help="A recipe file; every run folder holds one.")
+    ],
     output: Output = None,
     change: Change = None,
     runs: Runs = Path("runs"),
@@ -223,7 +242,7 @@ def run(
     """Train from one file: data, split, feature, model and training."""
     made = _recipe(recipe, changes=change)
     if not made.data.path:
-        raise SettingError(f"{recipe} names no data. Write in it: [data] and path = \"FOLDER\".")
+        raise SettingError(f'{recipe} names no data. Write in it: [data] and path = "FOLDER".')
     return _train(made, output, runs, strict, json)
 
 
@@ -255,7 +274,9 @@ FORMATS = ("table", "json", "jsonl", "csv")
 @_command("predict", "earmark predict model.earmark siren.wav a-folder --format json")
 def predict(
     model: Annotated[Path, typer.Argument(metavar="MODEL.earmark", help="A trained model.")],
-    paths: Annotated[list[str], typer.Argument(metavar="PATH…", help="Sound files and folders; - is standard input.")],
+    paths: Annotated[
+        list[str], typer.Argument(metavar="PATH…", help="Sound files and folders; - is standard input.")
+    ],
     format: Annotated[str, typer.Option("--format", help="table, json, jsonl or csv.")] = "table",  # noqa: A002
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> int:
@@ -272,7 +293,9 @@ def predict(
 
 @_command("demo", "earmark demo --out my-demo")
 def demo(
-    out: Annotated[Path, typer.Option("--out", help="Where the demo's data and results go.")] = Path("earmark-demo"),
+    out: Annotated[Path, typer.Option("--out", help="Where the demo's data and results go.")] = Path(
+        "earmark-demo"
+    ),
     seed: Annotated[int, typer.Option(help="Of the made-up sounds.")] = 0,
 ) -> int:
     """Make a small data set, then check, train, evaluate and predict on it, each step shown. About a minute."""

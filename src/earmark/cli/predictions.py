@@ -16,7 +16,11 @@ Result = Prediction | AudioError
 
 
 def write(
-    style: str, results: Iterable[Result], labels: Sequence[str], out: TextIO | None = None, errors: TextIO | None = None
+    style: str,
+    results: Iterable[Result],
+    labels: Sequence[str],
+    out: TextIO | None = None,
+    errors: TextIO | None = None,
 ) -> int:
     """Write every result as it comes; return 1 when a file could not be read, else 0."""
     stream, complaints = out or sys.stdout, errors or sys.stderr

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any
 
 from rich.console import Console
 from rich.live import Live
@@ -13,8 +12,10 @@ from rich.text import Text
 from earmark.dataset import Dataset
 from earmark.runs import Run
 from earmark.split import Split
+from earmark.types import Problem
 
 _REFRESH = 10  # a second
+_CLASSES = 12  # named before "and so many more"
 
 
 class Terminal:
@@ -39,16 +40,22 @@ class Terminal:
         """Say what was read."""
         groups = len(set(dataset.clips.groups.tolist()))
         what = f"{groups:,} recordings ({dataset.grouping})" if dataset.grouping else "no recordings known"
-        self.say("Data", f"{dataset.title}: {len(dataset.clips):,} clips, {len(dataset.labels)} classes, {what}")
+        self.say(
+            "Data", f"{dataset.title}: {len(dataset.clips):,} clips, {len(dataset.labels)} classes, {what}"
+        )
         if dataset.grouping is None:
             self.say("", "Each file counts as its own recording: leakage cannot be ruled out.", "yellow")
-        named: dict[str, list[Any]] = {}
+        kinds: dict[str, list[Problem]] = {}
         for problem in dataset.problems:
-            named.setdefault(problem.kind, []).append(problem)
-        for kind, problems in named.items():
+            kinds.setdefault(problem.kind, []).append(problem)
+        for kind, problems in kinds.items():
             first = "; ".join(f"{p.path}: {p.detail}" if p.path else p.detail for p in problems[:3])
             more = f"; and {len(problems) - 3:,} more" if len(problems) > 3 else ""
             self.say("", f"{len(problems):,} {kind.replace('_', ' ')}: {first}{more}", "yellow")
+
+    def making(self, done: int, total: int) -> None:
+        """Show how much of the demo is made."""
+        self._clips("Sounds", done, total, 0.0)
 
     def checking(self, done: int, total: int, seconds: float) -> None:
         """Show how far the doctor is."""
@@ -58,17 +65,24 @@ class Terminal:
         """Show how far the features are."""
         self._clips("Features", done, total, seconds)
 
-    def divided(self, rule: str, splits: Sequence[Split], dataset: Dataset) -> None:
+    def divided(self, splits: Sequence[Split]) -> None:
         """Say how the clips were divided."""
         if len(splits) == 1:
             counts = ", ".join(f"{n:,} {role}" for role, n in splits[0].counts.items())
             fold = f", fold {splits[0].test_fold} tested" if splits[0].test_fold is not None else ""
-            self.say("Split", f"{rule}{fold}: {counts}")
+            self.say("Split", f"{splits[0].rule}{fold}: {counts}")
         else:
             unused = sum(s.counts.get("unused", 0) for s in splits)
-            self.say("Split", f"{rule}, {len(splits)} folds, each tested once; and one random split beside them")
+            self.say(
+                "Split",
+                f"{splits[0].rule}, {len(splits)} folds, each tested once; and one random split beside them",
+            )
             if unused:
-                self.say("", f"{unused:,} clips are copies of a test clip of another fold and were not learnt.", "yellow")
+                self.say(
+                    "",
+                    f"{unused:,} clips are copies of a test clip of another fold and were not learnt.",
+                    "yellow",
+                )
 
     def run(self, run: Run) -> None:
         """Say where the run's files are."""
@@ -101,14 +115,13 @@ class Terminal:
 
     def _clips(self, stage: str, done: int, total: int, seconds: float) -> None:
         self._begin_stage(stage)
-        if not self._due() and done < total:
+        if not self._due(done == total):
             return
         elapsed = max(time.perf_counter() - self._began, 1e-9)
         left = elapsed / done * (total - done)
+        speed = f" · {seconds / elapsed:,.0f} × real time" if seconds else ""
         ahead = f" · {left:,.0f} s left" if left >= 1 else ""
-        self._draw(
-            f"{done:,} of {total:,} clips · {done / elapsed:,.0f} clips/s · {seconds / elapsed:,.0f} × real time{ahead}"
-        )
+        self._draw(f"{done:,} of {total:,} clips · {done / elapsed:,.0f} clips/s{speed}{ahead}")
 
     def _begin_stage(self, stage: str) -> None:
         if self._stage == stage:
@@ -125,13 +138,12 @@ class Terminal:
             self._live.stop()
             self._live = None
         if self._stage and self._line.plain:
-            elapsed = time.perf_counter() - self._began
-            self.console.print(self._line + Text(f" · {elapsed:.1f} s"))
+            self.console.print(self._line + Text(f" · {self._drawn - self._began:.1f} s"))
         self._stage, self._line = "", Text()
 
-    def _due(self) -> bool:
+    def _due(self, last: bool = False) -> bool:
         now = time.perf_counter()
-        if now - self._drawn < 1 / _REFRESH:
+        if now - self._drawn < 1 / _REFRESH and not last:
             return False
         self._drawn = now
         return True

@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.table import Table
 
 from earmark.evaluate import Report
-from earmark.split import Leakage
+from earmark.leakage import Leakage
 
 if TYPE_CHECKING:
     from earmark.check import Checkup
-    from earmark.pipeline import EvaluateResult, Prepared, TrainResult
+    from earmark.outcome import EvaluateResult, Prepared, TrainResult
 
 _NAMED = 20
 _WIDEST_CONFUSION = 20
@@ -23,17 +23,17 @@ _WIDEST_CONFUSION = 20
 def train(result: TrainResult, as_json: bool) -> None:
     """Show what `earmark train` found."""
     if as_json:
-        return _print_json(_train_record(result))
+        return print_json(result.to_dict())
     out, report = _console(), result.report
     if result.split.rule == "random":
         out.print(f"\nAccuracy [bold]{report.accuracy:.3f}[/] on {report.clips:,} clips of a random split,")
         _leak_line(out, result.leakage)
         if result.honest is not None:
-            what = "On the official folds" if result.honest_rule == "official" else "On recordings held out"
-            each = ", ".join(f"{f['accuracy']:.3f}" for f in result.honest_folds)
+            honest = result.honest.report
+            each = ", ".join(f"{f['accuracy']:.3f}" for f in result.honest.folds)
             out.print(
-                f"[bold]{what} the same recipe scores {result.honest.accuracy:.3f}[/] ± {result.honest.sd:.3f}"
-                f" ({each}): expect that on new recordings."
+                f"[bold]The honest score of the same recipe is {honest.accuracy:.3f}[/] ± {honest.sd:.3f} ({each}),"
+                f"\nby {result.honest.protocol}: expect that on new recordings."
             )
         else:
             out.print("No recordings are known, so that no honest score can be set beside it.")
@@ -43,7 +43,8 @@ def train(result: TrainResult, as_json: bool) -> None:
         unit = "recordings" if result.prepared.dataset.grouping else "files"
         out.print(
             f"\nAccuracy [bold]{report.accuracy:.3f}[/] (95 % interval {low:.3f} to {high:.3f}), macro-F1"
-            f" {report.macro_f1:.3f},\non {report.clips:,} clips{fold} from {report.groups:,} {unit} not heard in training."
+            f" {report.macro_f1:.3f},\non {report.clips:,} clips{fold} from {report.groups:,} {unit}"
+            " not heard in training."
         )
     _per_class(out, report)
     out.print(f"Model  {result.bundle}\nRun    {result.run}")
@@ -51,28 +52,28 @@ def train(result: TrainResult, as_json: bool) -> None:
     return None
 
 
-def evaluate(result: EvaluateResult, model: str, as_json: bool) -> None:
+def evaluate(result: EvaluateResult, as_json: bool) -> None:
     """Show what `earmark evaluate` found."""
     if as_json:
-        return _print_json(_evaluate_record(result, model))
-    out, report = _console(), result.report
-    if result.folds:
+        return print_json(result.to_dict())
+    out, report, folds = _console(), result.judged.report, result.judged.folds
+    if folds:
         table = Table(box=box.SIMPLE_HEAD, title_justify="left")
         for column in ("fold", "clips", "accuracy"):
             table.add_column(column, justify="right")
-        for fold in result.folds:
+        for fold in folds:
             table.add_row(str(fold["fold"]), f"{fold['n']:,}", f"{fold['accuracy']:.3f}")
         out.print(table)
-    spread = f" ± {report.sd:.3f}" if len(result.folds) > 1 else ""
+    spread = f" ± {report.sd:.3f}" if len(folds) > 1 else ""
     out.print(
         f"Accuracy [bold]{report.accuracy:.3f}[/]{spread} (95 % interval {report.interval[0]:.3f} to"
-        f" {report.interval[1]:.3f}), macro-F1 {report.macro_f1:.3f}: {result.protocol}."
+        f" {report.interval[1]:.3f}), macro-F1 {report.macro_f1:.3f}: {result.judged.protocol}."
     )
     out.print(f"Calibration error {report.ece:.3f}, negative log-likelihood {report.nll:.3f}.")
     if result.left_out:
         out.print(f"{result.left_out:,} clips were left out: the model was trained on their recordings.")
     if result.random is not None and result.random_leakage is not None:
-        out.print(f"\nA random split would have claimed {result.random.accuracy:.3f},", style="dim")
+        out.print(f"\nA random split would have claimed {result.random.report.accuracy:.3f},", style="dim")
         _leak_line(out, result.random_leakage, "dim")
     _per_class(out, report)
     _confusion(out, report)
@@ -85,7 +86,7 @@ def evaluate(result: EvaluateResult, model: str, as_json: bool) -> None:
 def check(found: Checkup, as_json: bool) -> None:
     """Show what `earmark check` found."""
     if as_json:
-        return _print_json(found.to_dict())
+        return print_json(found.to_dict())
     out = _console()
     total = max(sum(found.classes.values()), 1)
     most = max(found.classes.values(), default=1)
@@ -112,7 +113,10 @@ def check(found: Checkup, as_json: bool) -> None:
     by_kind: dict[str, int] = {}
     for problem in found.problems:
         by_kind[problem.kind] = by_kind.get(problem.kind, 0) + 1
-    out.print(f"\n[yellow]{len(found.problems):,} problems:[/] " + ", ".join(f"{n:,} {k}" for k, n in by_kind.items()))
+    out.print(
+        f"\n[yellow]{len(found.problems):,} problems:[/] "
+        + ", ".join(f"{n:,} {k}" for k, n in by_kind.items())
+    )
     problems = Table(box=box.SIMPLE_HEAD, show_header=False)
     for problem in found.problems[:_NAMED]:
         problems.add_row(problem.kind, problem.path, problem.detail)
@@ -126,14 +130,16 @@ def _console() -> Console:
     return Console(highlight=False, soft_wrap=True)
 
 
-def _print_json(record: dict[str, Any]) -> None:
+def print_json(record: dict[str, Any]) -> None:
+    """Print one JSON object on standard output."""
     print(json_module.dumps(record, indent=2, ensure_ascii=False, allow_nan=False))  # noqa: T201
 
 
 def _leak_line(out: Console, found: Leakage, style: str = "yellow") -> None:
     out.print(
-        f"but {found.test_clips_sharing_a_group:,} of its {found.test_clips:,} test clips ({found.share:.1%}) share a"
-        f" recording with training;\nan oracle that only recognises recordings would score {found.oracle_accuracy:.3f}.",
+        f"but {found.test_clips_sharing_a_group:,} of its {found.test_clips:,} test clips ({found.share:.1%}) share"
+        " a recording with training;\nan oracle that only recognises recordings would score"
+        f" {found.oracle_accuracy:.3f}.",
         style=style,
     )
 
@@ -154,7 +160,8 @@ def _confusion(out: Console, report: Report) -> None:
     if len(labels) > _WIDEST_CONFUSION:
         out.print(f"The confusion matrix of {len(labels)} classes is in report.json of the run.")
         return
-    table = Table(box=box.SIMPLE_HEAD, title="Confusion: rows are the truth, columns the answer", title_justify="left")
+    title = "Confusion: rows are the truth, columns the answer"
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
     table.add_column("", justify="right")
     table.add_column("")
     for i in range(len(labels)):
@@ -179,51 +186,3 @@ def _skipped(prepared: Prepared) -> None:
         err.print(f"  {problem.path}: {problem.detail}", markup=False)
     if len(skipped) > _NAMED:
         err.print(f"  … and {len(skipped) - _NAMED:,} more, all in problems.csv of the run")
-
-
-def _skipped_record(prepared: Prepared) -> list[dict[str, str]]:
-    return [{"path": p.path, "reason": p.detail} for p in prepared.table.skipped]
-
-
-def _train_record(r: TrainResult) -> dict[str, Any]:
-    from earmark.pipeline import leakage_dict
-
-    record = {
-        "bundle": str(r.bundle),
-        "run": str(r.run),
-        "model": r.recipe.model.name,
-        "feature": r.recipe.feature.name,
-        "split": {"rule": r.split.rule, "train": 0, "validation": 0, "test": 0, **r.split.counts},
-        "test": {"accuracy": r.report.accuracy, "macro_f1": r.report.macro_f1, "interval": list(r.report.interval)},
-        "leakage": leakage_dict(r.leakage),
-        "skipped": _skipped_record(r.prepared),
-        "problems": [{"kind": p.kind, "path": p.path, "detail": p.detail} for p in r.prepared.dataset.problems],
-        "best_epoch": r.fitted.best_epoch,
-        "seconds": r.seconds,
-    }
-    if r.honest is not None:
-        record["honest"] = {"rule": r.honest_rule, "accuracy": r.honest.accuracy, "sd": r.honest.sd, "folds": r.honest_folds}
-    return record
-
-
-def _evaluate_record(r: EvaluateResult, model: str) -> dict[str, Any]:
-    from earmark.pipeline import leakage_dict
-
-    report = r.report.to_dict()
-    record = {
-        "model": model,
-        "protocol": r.protocol,
-        **{k: report[k] for k in ("accuracy", "sd", "interval", "macro_f1")},
-        "folds": r.folds,
-        "random_split": None,
-        **{k: report[k] for k in ("per_class", "confusion", "calibration")},
-        "labels": list(r.report.per_class),
-        "run": str(r.run) if r.run else None,
-        "left_out": r.left_out,
-        "skipped": _skipped_record(r.prepared),
-        "problems": [{"kind": p.kind, "path": p.path, "detail": p.detail} for p in r.prepared.dataset.problems],
-        "seconds": r.seconds,
-    }
-    if r.random is not None and r.random_leakage is not None:
-        record["random_split"] = {"accuracy": r.random.accuracy, **leakage_dict(r.random_leakage)}
-    return record

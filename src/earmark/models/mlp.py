@@ -37,7 +37,9 @@ class Mlp:
 
     def __post_init__(self) -> None:
         if not all(1 <= units <= 100_000 for units in self.hidden):
-            raise SettingError(f"[model] hidden is {list(self.hidden)}, but every layer must have 1 to 100000 units.")
+            raise SettingError(
+                f"[model] hidden is {list(self.hidden)}, but every layer must have 1 to 100000 units."
+            )
         if not 0 <= self.dropout < 1:
             raise SettingError(f"[model] dropout is {self.dropout:g}, but must be from 0 to below 1.")
 

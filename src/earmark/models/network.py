@@ -74,7 +74,10 @@ class Network:
             initializers,
         )
         model = helper.make_model(
-            graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION, producer_name="earmark"
+            graph,
+            opset_imports=[helper.make_opsetid("", OPSET)],
+            ir_version=IR_VERSION,
+            producer_name="earmark",
         )
         onnx.checker.check_model(model)
         serialized: bytes = model.SerializeToString()

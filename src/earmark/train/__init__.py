@@ -1,4 +1,4 @@
-"""Training: from features, targets and tasks to trained networks. Sees training and validation rows, never a test row."""
+"""Training: from features, targets and tasks to networks. Sees training and validation rows, never a test row."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from earmark import engine
 from earmark.errors import RunError
 from earmark.models import Network
 from earmark.train import checkpoint
-from earmark.train.loop import Problem, Stack, State, Task, TrainSettings, run_to_end
+from earmark.train.loop import Problem, Stack, State, Task, run_to_end
+from earmark.train.settings import TrainSettings
 
 __all__ = ["Fitted", "Problem", "Task", "TrainSettings", "fit"]
 
@@ -118,7 +119,9 @@ def _in_processes(problem: Problem, tasks: list[Task], folder: Path, tell: OnEpo
     by_size = sorted(range(len(tasks)), key=lambda i: -len(tasks[i].train))
     shares = [by_size[i::count] for i in range(count)]
     commands = [
-        [sys.executable, "-m", "earmark.train.worker", str(folder), *map(str, share)] for share in shares if share
+        [sys.executable, "-m", "earmark.train.worker", str(folder), *map(str, share)]
+        for share in shares
+        if share
     ]
     for line in engine.processes(commands, log=folder / "worker.log"):
         entry = json.loads(line)

@@ -58,4 +58,6 @@ def load(path: Path, task_identity: str) -> State | None:
             arrays = {name: file.get_tensor(name).copy() for name in _ARRAYS}
             return State(**arrays, **json.loads(metadata["state"]))
     except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{path}: this checkpoint is damaged ({error}). Delete it to train that network anew.") from None
+        raise RunError(
+            f"{path}: this checkpoint is damaged ({error}). Delete it to train that network anew."
+        ) from None

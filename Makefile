@@ -1,0 +1,57 @@
+# Two commands set everything up:  make demo   and   make test
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+
+.PHONY: demo test lint bench format clean
+.DEFAULT_GOAL := help
+help:
+	@echo "make demo    install into $(VENV) and run the demo"
+	@echo "make test    install what the tests need and run them all"
+	@echo "make lint    ruff, mypy --strict, import-linter"
+	@echo "make bench   measure against librosa, scikit-learn and the tutorial; writes bench/results.md"
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit("Earmark needs Python 3.11 or newer; got " + sys.version.split()[0] + ". Type: make PYTHON=python3.11 ...") if sys.version_info < (3, 11) else 0'
+	$(PYTHON) -m venv $(VENV)
+
+# Stamps: an install is repeated only when what it depends on changed.
+$(VENV)/.train: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[train]'
+	@touch $@
+
+$(VENV)/.test: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	@touch $@ $(VENV)/.train
+
+$(VENV)/.lint: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[train,lint]'
+	@touch $@ $(VENV)/.train
+
+# A second environment with nothing but the core, in which prediction is tested.
+$(VENV)-core/.core: pyproject.toml
+	$(PYTHON) -m venv $(VENV)-core
+	$(VENV)-core/bin/python -m pip install --quiet --editable .
+	@touch $@
+
+demo: $(VENV)/.train
+	$(BIN)/earmark demo
+
+test: $(VENV)/.test $(VENV)-core/.core
+	EARMARK_CORE_PYTHON="$(abspath $(VENV)-core/bin/python)" $(BIN)/python -m pytest -n auto --dist worksteal
+
+lint: $(VENV)/.lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+bench: $(VENV)/.test
+	$(BIN)/python bench/run.py
+
+format: $(VENV)/.lint
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) $(VENV)-core build dist

@@ -1,0 +1,36 @@
+"""Who is told how a run goes: a terminal, a page, or nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from earmark.dataset import Dataset
+from earmark.runs import Run
+from earmark.split import Split
+
+
+class Listener(Protocol):
+    """What `pipeline` tells while it works."""
+
+    def found(self, dataset: Dataset) -> None:
+        """A data set was read."""
+
+    def extracting(self, done: int, total: int, seconds: float) -> None:
+        """So many clips have features, of so many seconds of sound."""
+
+    def divided(self, splits: Sequence[Split]) -> None:
+        """The clips have roles: one split for training, several for evaluation."""
+
+    def run(self, run: Run) -> None:
+        """The run has a folder."""
+
+    def epoch(self, task: int, tasks: int, rows: int, epochs: int, entry: dict[str, float]) -> None:
+        """A network finished an epoch of ``rows`` rows."""
+
+
+class Silent:
+    """Listens to nothing."""
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *arguments: None

@@ -1,0 +1,159 @@
+"""What training and evaluation leave: plain records, and the same as the command line's JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from earmark.dataset import Dataset
+from earmark.evaluate import Report
+from earmark.leakage import Leakage
+from earmark.recipe import Recipe
+from earmark.split import Rows, Split
+from earmark.train import Fitted
+from earmark.types import FeatureTable, Problem
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """A data set with its features, ready to be divided; ``seconds`` is what extraction took."""
+
+    dataset: Dataset
+    table: FeatureTable
+    rows: Rows
+    seconds: float
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What the reader noticed, and the clips that could not be used."""
+        return (*self.dataset.problems, *self.table.skipped)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what must not be silent, ready for JSON."""
+        noticed = self.dataset.problems
+        return {
+            "skipped": [{"path": p.path, "reason": p.detail} for p in self.table.skipped],
+            "problems": [{"kind": p.kind, "path": p.path, "detail": p.detail} for p in noticed],
+        }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judged:
+    """A report over one or more folds.
+
+    Parameters
+    ----------
+    protocol
+        What was done, for a person: "official folds 1, 2, 3 of 10".
+    folds
+        For each fold: its number, accuracy and clips.
+    """
+
+    protocol: str
+    report: Report
+    folds: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainResult:
+    """What `pipeline.train` leaves.
+
+    Parameters
+    ----------
+    bundle, run
+        The model file and the run's folder.
+    report, leakage
+        Of the test part of ``split``.
+    honest
+        Beside a random split: the same recipe on official or grouped folds; ``None`` where there are none.
+    seconds
+        Of extraction and training.
+    """
+
+    bundle: Path
+    run: Path
+    recipe: Recipe
+    prepared: Prepared
+    split: Split
+    fitted: Fitted
+    report: Report
+    leakage: Leakage
+    honest: Judged | None
+    seconds: dict[str, float]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as `earmark train --json` prints it."""
+        report = self.report
+        record = {
+            "bundle": str(self.bundle),
+            "run": str(self.run),
+            "model": self.recipe.model.name,
+            "feature": self.recipe.feature.name,
+            "split": {"rule": self.split.rule, "test_fold": self.split.test_fold, **self.split.counts},
+            "test": {
+                "accuracy": report.accuracy,
+                "macro_f1": report.macro_f1,
+                "interval": list(report.interval),
+            },
+            "leakage": self.leakage.to_dict(),
+            **self.prepared.to_dict(),
+            "best_epoch": self.fitted.best_epoch,
+            "seconds": self.seconds,
+        }
+        if self.honest is not None:
+            honest = self.honest.report
+            record["honest"] = {
+                "protocol": self.honest.protocol,
+                "accuracy": honest.accuracy,
+                "sd": honest.sd,
+                "interval": list(honest.interval),
+                "folds": self.honest.folds,
+            }
+        return record
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EvaluateResult:
+    """What `pipeline.evaluate` finds.
+
+    Parameters
+    ----------
+    model
+        Its name, or the bundle's path.
+    judged
+        The honest report.
+    random, random_leakage
+        What a random split would have claimed, and what it lets through; ``None`` for a trained bundle.
+    left_out
+        Clips that a trained bundle was not judged by, since it was trained on their recordings.
+    """
+
+    model: str
+    run: Path | None
+    prepared: Prepared
+    judged: Judged
+    random: Judged | None
+    random_leakage: Leakage | None
+    left_out: int
+    seconds: dict[str, float]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as `earmark evaluate --json` prints it."""
+        report = self.judged.report.to_dict()
+        random = None
+        if self.random is not None and self.random_leakage is not None:
+            random = {"accuracy": self.random.report.accuracy, **self.random_leakage.to_dict()}
+        return {
+            "model": self.model,
+            "protocol": self.judged.protocol,
+            **{key: report[key] for key in ("accuracy", "sd", "interval", "macro_f1")},
+            "folds": self.judged.folds,
+            "random_split": random,
+            **{key: report[key] for key in ("per_class", "confusion", "calibration")},
+            "labels": list(self.judged.report.per_class),
+            "run": str(self.run) if self.run else None,
+            "left_out": self.left_out,
+            **self.prepared.to_dict(),
+            "seconds": self.seconds,
+        }

@@ -1,0 +1,90 @@
+"""Fixtures. Sound is synthesised; the real recordings, where there are any, are only read."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+ROOT = Path(__file__).resolve().parent.parent
+DATA = Path(os.environ.get("EARMARK_TEST_DATA", ROOT.parent / "shared" / "data"))
+
+Earmark = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="session")
+def data_root() -> Path:
+    """The folder of real recordings."""
+    if not (DATA / "us8k").is_dir():
+        pytest.skip(f"no real recordings at {DATA}; set EARMARK_TEST_DATA to their folder")
+    return DATA
+
+
+@pytest.fixture(scope="session")
+def write_wav() -> Callable[..., Path]:
+    """Write float samples [T] or [T, channels] as a sound file and return its path."""
+
+    def write(path: Path, samples: np.ndarray, rate: int = 22_050, subtype: str = "PCM_16") -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, samples, rate, subtype=subtype)
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def earmark() -> Earmark:
+    """Run the command line in a process of its own, as a person would."""
+
+    def run(*arguments: object, cwd: Path | None = None, code: int = 0, **options: object):
+        environment = {**os.environ, "COLUMNS": "120", "NO_COLOR": "1"}
+        done = subprocess.run(
+            [sys.executable, "-m", "earmark", *map(str, arguments)],
+            cwd=cwd,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=240,
+            **options,
+        )
+        assert done.returncode == code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    return run
+
+
+def tones(folder: Path, write: Callable[..., Path], groups: int = 6, takes: int = 3) -> Path:
+    """Make a tiny data set, `{label}_{group}_{take}.wav`, that a small network learns at once."""
+    rng = np.random.default_rng(0)
+    t = np.arange(8_000) / 16_000
+    for i, label in enumerate(("hum", "whistle", "hiss")):
+        for group in range(groups):
+            pitch = (110, 2_000, 0)[i] * (1 + 0.05 * group)
+            for take in range(takes):
+                tone = np.sin(2 * np.pi * pitch * t + take) if pitch else rng.standard_normal(len(t)) * 0.3
+                noise = 0.01 * (1 + group) * rng.standard_normal(len(t))
+                write(folder / f"{label}_{label}{group}_{take}.wav", 0.4 * tone + noise, 16_000)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tone_set(tmp_path_factory: pytest.TempPathFactory, write_wav: Callable[..., Path]) -> Path:
+    """A session-wide tiny data set; do not write into it."""
+    return tones(tmp_path_factory.mktemp("tones") / "tones", write_wav)
+
+
+@pytest.fixture(scope="session")
+def tone_model(tone_set: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle trained on `tone_set`."""
+    from earmark.pipeline import train
+    from earmark.recipe import RECIPES
+
+    folder = tmp_path_factory.mktemp("model")
+    recipe = RECIPES["default"].with_data(str(tone_set), "auto", "{label}_{group}_{take}.wav")
+    return train(recipe.with_values({"train.epochs": 30}), folder / "tones.earmark", folder / "runs").bundle
