@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from earmark.errors import BundleFormatError, PathError, SettingError, UnknownNameError
+from earmark.errors import BundleFormatError, PathError, UsageError
 from earmark.features import feature_from_dict, feature_to_dict
 from earmark.files import write_atomically
 from earmark.types import Feature, FloatArray, Waveform
@@ -30,10 +30,12 @@ FORMAT = 1
 SUFFIX = ".earmark"
 
 _MAX_FILE = 2**30
-_MAX_ENTRY = {"bundle.json": 16 * 2**20, "network.onnx": 2**29, "golden": 4 * 2**20}
-_MAX_GOLDEN = 16
+_MAX_ENTRY = {"bundle.json": 16 * 2**20, "network.onnx": 2**29}
+_MAX_GOLDEN, _MAX_GOLDEN_BYTES = 16, 4 * 2**20
 _GOLDEN_NAME = re.compile(r"golden/\d{1,2}\.npy")
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same content gives the same file
+_SAMPLE = np.dtype("<f4")
+_LONGEST_REASON = 200
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,7 +86,7 @@ def group_hash(group: str) -> str:
     """Return what stands for a training group in a bundle: names may be private, recognising them must be possible.
 
     >>> group_hash("101415")
-    '26cdbbe1d1f7bc71'
+    'd3b7a7b25255789a'
     """
     return hashlib.blake2b(group.encode(), digest_size=8).hexdigest()
 
@@ -95,7 +97,7 @@ def write_bundle(path: Path, bundle: Bundle) -> None:
     golden = []
     for i, sound in enumerate(bundle.golden):
         buffer = io.BytesIO()
-        np.save(buffer, sound.waveform.samples, allow_pickle=False)
+        np.save(buffer, sound.waveform.samples.astype(_SAMPLE), allow_pickle=False)
         entries[f"golden/{i}.npy"] = buffer.getvalue()
         golden.append({"file": f"golden/{i}.npy", "probabilities": [float(p) for p in sound.probabilities]})
     about = {
@@ -123,53 +125,67 @@ def read_bundle(path: Path) -> Bundle:
     Raises
     ------
     PathError
-        When there is no such file.
+        When there is no such file, or it cannot be read.
     BundleFormatError
         When it is not a bundle, is damaged, larger than allowed, or of an unknown version.
     """
-    if not path.is_file():
-        raise PathError(
-            f"There is no model file '{path}'. Train one with: earmark train DATASET -o {path.name}"
-        )
+    data = _read_file(path)
     try:
-        if path.stat().st_size > _MAX_FILE:
-            raise BundleFormatError(f"{path} is larger than a bundle may be ({_MAX_FILE // 2**20} MiB).")
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
             entries = _entries(path, archive)
         about = json.loads(entries.pop("bundle.json"))
         if not isinstance(about, dict) or "format" not in about:
             raise BundleFormatError(f"{path} has no format number: it was not written by Earmark.")
         if about["format"] != FORMAT:
             raise BundleFormatError(
-                f"{path} has format {about['format']!r}; this Earmark reads format {FORMAT}. Update Earmark."
+                f"{path} has format {about['format']!r:.20}; this Earmark reads format {FORMAT}. "
+                "Update Earmark: pip install --upgrade earmark"
             )
         return _bundle(path, about, entries)
     except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError) as error:
-        raise BundleFormatError(f"{path} is not an Earmark bundle ({error}).") from None
-    except (
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        RecursionError,
-        SettingError,
-        UnknownNameError,
-    ) as error:
-        raise BundleFormatError(f"{path} is damaged: {type(error).__name__}: {error}") from None
+        raise BundleFormatError(
+            f"{path} is not an Earmark model, or only part of one ({error}). "
+            "Get it anew, or train one with: earmark train DATASET -o MODEL.earmark"
+        ) from None
+    except (UsageError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise BundleFormatError(f"{path} is damaged: {_reason(error)}") from None
+    except (RecursionError, OverflowError, MemoryError):  # numbers and nesting that no bundle has
+        raise BundleFormatError(f"{path} is damaged: it holds values beyond all measure.") from None
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        if path.is_dir():
+            raise PathError(f"{path} is a folder, not a model file. The model comes before the data.")
+        if not path.is_file():
+            raise PathError(
+                f"There is no model file '{path}'. Train one with: earmark train DATASET -o {path.name}"
+            )
+        with path.open("rb") as file:
+            data = file.read(min(path.stat().st_size, _MAX_FILE) + 1)
+    except OSError as error:
+        raise PathError(f"The model file {path} cannot be read: {error.strerror}.") from None
+    if len(data) > _MAX_FILE:
+        raise BundleFormatError(f"{path} is larger than a bundle may be ({_MAX_FILE // 2**20} MiB).")
+    return data
+
+
+def _reason(error: Exception) -> str:
+    words = str(error) if isinstance(error, UsageError) else f"{type(error).__name__}: {error}"
+    return words if len(words) <= _LONGEST_REASON else words[:_LONGEST_REASON] + " …"
 
 
 def _entries(path: Path, archive: zipfile.ZipFile) -> dict[str, bytes]:
     names = archive.namelist()
     if len(names) != len(set(names)) or len(names) > 2 + _MAX_GOLDEN:
         raise BundleFormatError(f"{path} has {len(names)} entries, more than a bundle has, or some twice.")
-    if missing := {"bundle.json", "network.onnx"} - set(names):
-        raise BundleFormatError(f"{path} is not an Earmark bundle: it lacks {', '.join(sorted(missing))}.")
+    if missing := _MAX_ENTRY.keys() - set(names):
+        raise BundleFormatError(f"{path} is not an Earmark model: it lacks {', '.join(sorted(missing))}.")
     entries = {}
     for info in archive.infolist():
-        known = info.filename in _MAX_ENTRY or _GOLDEN_NAME.fullmatch(info.filename)
-        if not known or info.filename == "golden":
+        if info.filename not in _MAX_ENTRY and not _GOLDEN_NAME.fullmatch(info.filename):
             raise BundleFormatError(f"{path} has an entry that no bundle has: {info.filename[:80]!r}.")
-        limit = _MAX_ENTRY.get(info.filename, _MAX_ENTRY["golden"])
+        limit = _MAX_ENTRY.get(info.filename, _MAX_GOLDEN_BYTES)
         # Stored entries only: nothing can unfold into more than the file itself.
         if info.compress_type != zipfile.ZIP_STORED or info.file_size > limit or info.flag_bits & 1:
             raise BundleFormatError(
@@ -188,17 +204,32 @@ def _bundle(path: Path, about: dict[str, Any], entries: dict[str, bytes]) -> Bun
     network = entries["network.onnx"]
     if b"location" in network:  # how an ONNX file refers to weights in other files; ours never do
         raise BundleFormatError(f"{path}: its network refers to files outside the bundle.")
-    labels = tuple(about["labels"])
-    if len(labels) < 2 or len(set(labels)) != len(labels) or not all(isinstance(x, str) for x in labels):
+    labels = about["labels"]
+    names = isinstance(labels, list) and all(isinstance(label, str) and label for label in labels)
+    if not names or len(labels) < 2 or len(set(labels)) != len(labels):
         raise BundleFormatError(f"{path}: its labels are not two or more distinct names.")
     feature = feature_from_dict(about["feature"])
+    if sorted(sound["file"] for sound in about["golden"]) != sorted(entries.keys() - _MAX_ENTRY.keys()):
+        raise BundleFormatError(f"{path}: its list of test sounds does not match its entries.")
     golden = []
     for sound in about["golden"]:
-        samples = np.load(io.BytesIO(entries[sound["file"]]), allow_pickle=False)
+        samples = _samples(entries[sound["file"]])
         probabilities = np.array(sound["probabilities"], np.float32)
-        if samples.dtype != np.float32 or samples.ndim != 1 or probabilities.shape != (len(labels),):
+        if samples is None or probabilities.shape != (len(labels),) or not np.isfinite(probabilities).all():
             raise BundleFormatError(f"{path}: its test sound {sound['file']} is malformed.")
         golden.append(Golden(Waveform(samples, feature.sample_rate), probabilities))
     if not golden:
         raise BundleFormatError(f"{path} has no test sounds, so that nothing shows whether it works.")
-    return Bundle(labels, feature, dict(about["model"]), network, tuple(golden), dict(about["provenance"]))
+    return Bundle(
+        tuple(labels), feature, dict(about["model"]), network, tuple(golden), dict(about["provenance"])
+    )
+
+
+def _samples(data: bytes) -> FloatArray | None:
+    """Read samples as `write_bundle` writes them and in no other way: `np.load` knows several, some with pickle."""
+    file = io.BytesIO(data)
+    if np.lib.format.read_magic(file) != (1, 0):
+        return None
+    shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+    samples = np.frombuffer(data, _SAMPLE, offset=file.tell()).astype(np.float32)
+    return samples if dtype == _SAMPLE and shape == samples.shape and len(samples) else None

@@ -26,6 +26,7 @@ Result = TypeVar("Result")
 # What holds the usual BLAS libraries to one thread when set before they load.
 ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
+_PATIENCE = 5.0  # seconds that a process has to end when it is told to
 _AHEAD = 8  # items in flight a worker: enough to hide a slow one, few enough to bound memory
 
 
@@ -118,7 +119,8 @@ def processes(commands: Sequence[Sequence[str]], log: Path) -> Iterator[str]:
                         stdin=subprocess.DEVNULL,
                         stdout=subprocess.PIPE,
                         stderr=errors,
-                        text=True,
+                        encoding="utf-8",
+                        errors="replace",  # whatever is printed, the line must come through
                         env=environment,
                     )
                 )
@@ -138,10 +140,15 @@ def processes(commands: Sequence[Sequence[str]], log: Path) -> Iterator[str]:
                 if not finished:
                     process.terminate()
             for process in running:
-                process.wait()
+                try:
+                    process.wait(None if finished else _PATIENCE)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
                 if process.stdout:
                     process.stdout.close()
     failed = next((p.returncode for p in running if p.returncode), None)
     if failed is not None:
         words = log.read_text(errors="replace").strip().splitlines() or ["it said nothing"]
-        raise RunError(f"A worker process ended with status {failed}: {words[-1]}. Its full log: {log}")
+        how = f"was killed by signal {-failed}" if failed < 0 else f"ended with status {failed}"
+        raise RunError(f"A worker process {how}: {words[-1].rstrip('.')}. Its full log: {log}")

@@ -9,7 +9,7 @@ import numpy as np
 from earmark import engine
 from earmark.audio import load
 from earmark.dataset import Dataset
-from earmark.errors import AudioError, DataError
+from earmark.errors import AudioError, DataError, SettingError
 from earmark.types import Clip, Feature, FeatureTable, FloatArray, Problem
 
 # Called after each clip with the number done and the seconds of sound so far.
@@ -33,6 +33,8 @@ def extract(
     ------
     DataError
         When not one clip can be read.
+    SettingError
+        When the feature gives a course over time and not one vector a clip.
     """
     fingerprint = dataset.fingerprint
 
@@ -41,7 +43,13 @@ def extract(
             waveform = load(dataset.file(clip), feature.sample_rate, feature.resampler, clip.start, clip.end)
         except AudioError as error:
             return Problem(KINDS[type(error).__name__], clip.path, error.reason)
-        return feature.extract(waveform), waveform.seconds
+        vector = feature.extract(waveform)
+        if vector.shape != (feature.dims,):
+            raise SettingError(
+                f"[feature] {feature.name} with these settings gives a course over time, but one vector a clip is"
+                " needed. Name at least one of its statistics, such as --set 'feature.statistics=[\"mean\"]'."
+            )
+        return vector, waveform.seconds
 
     values = np.empty((len(dataset.clips), feature.dims), np.float32)
     seconds = np.zeros(len(dataset.clips))

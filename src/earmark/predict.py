@@ -56,8 +56,19 @@ class Predictor:
         return cls(read_bundle(path))
 
     def score(self, values: FloatArray) -> FloatArray:
-        """Return probabilities float32[n, labels] for features float32[n, dims]."""
-        logits = np.asarray(self._session.run(["logits"], {"features": values})[0], np.float64)
+        """Return probabilities float32[n, labels] for features float32[n, dims].
+
+        Raises
+        ------
+        BundleFormatError
+            When the network does not give one finite number a label.
+        """
+        try:
+            logits = np.asarray(self._session.run(["logits"], {"features": values})[0], np.float64)
+        except Exception as error:  # ONNX Runtime has no common base for what it raises
+            raise BundleFormatError(f"The bundle's network cannot be run: {_first_line(error)}") from None
+        if logits.shape != (len(values), len(self.bundle.labels)) or not np.isfinite(logits).all():
+            raise BundleFormatError("The bundle's network does not give one finite number a label.")
         shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
         probabilities: FloatArray = (shifted / shifted.sum(axis=1, keepdims=True)).astype(np.float32)
         return probabilities
@@ -81,7 +92,7 @@ class Predictor:
         """
         feature = self.bundle.feature
         if path == STDIN:
-            waveform = read_stream(stdin or sys.stdin.buffer, "standard input")
+            waveform = read_stream(stdin or sys.stdin.buffer, STDIN)
         else:
             waveform = load(Path(path), feature.sample_rate, feature.resampler)
         return self._prediction(path, waveform.seconds, self.score_waveform(waveform))
@@ -124,17 +135,21 @@ def _session(bundle: Bundle) -> Any:
             and inputs[0].shape[1:] == [bundle.feature.dims]
             and outputs[0].shape[1:] == [len(bundle.labels)]
         )
-    except Exception as error:  # ONNX Runtime has no common base for what it raises
-        raise BundleFormatError(
-            f"The bundle's network cannot be loaded: {str(error).splitlines()[0]}"
-        ) from None
+    except Exception as error:  # the same
+        raise BundleFormatError(f"The bundle's network cannot be loaded: {_first_line(error)}") from None
     if not fits:
         raise BundleFormatError("The bundle's network does not fit its feature and its labels.")
     return session
 
 
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
 def expand(paths: Sequence[str]) -> list[str]:
     """Return every path, with folders replaced by the sound files below them in natural order.
+
+    What cannot be looked into below a folder is in the list as well, so that it is missed where it fails.
 
     Raises
     ------
@@ -145,15 +160,19 @@ def expand(paths: Sequence[str]) -> list[str]:
 
     found: list[str] = []
     for path in paths:
-        if path == STDIN or Path(path).is_file():
-            found.append(path)
-        elif Path(path).is_dir():
-            below = [str(Path(path) / name) for name in Listing.of(Path(path)).ordered]
-            if not below:
-                raise PathError(f"There are no sound files below '{path}'.")
-            found.extend(below)
-        else:
-            raise PathError(f"There is no file or folder '{path}'.")
+        try:
+            if path == STDIN or Path(path).is_file():
+                found.append(path)
+                continue
+            if not Path(path).is_dir():
+                raise PathError(f"There is no file or folder '{path}'.")
+            listing = Listing.of(Path(path))
+        except OSError as error:
+            raise PathError(f"{path} cannot be read: {error.strerror}.") from None
+        below = [*listing.ordered, *(problem.path for problem in listing.problems)]
+        if not below:
+            raise PathError(f"There are no sound files below '{path}'.")
+        found.extend(str(Path(path) / name) for name in below)
     return found
 
 

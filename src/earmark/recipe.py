@@ -85,7 +85,7 @@ class Recipe:
         def named(section: str, registry: Mapping[str, Any]) -> dict[str, Any]:
             values = dict(tables.get(section, {}))
             name = values.setdefault("name", default[section]["name"])
-            if name not in registry:
+            if not isinstance(name, str) or name not in registry:
                 raise UnknownNameError(section, str(name), registry)
             base = default[section] if name == default[section]["name"] else {}
             return {**base, **values}
@@ -155,9 +155,9 @@ def load_recipe(name_or_path: str) -> Recipe:
     try:
         if path.stat().st_size > _MAX_FILE:
             raise SettingError(f"{path} is too large for a recipe.")
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        tables = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise PathError(f"{path} cannot be read: {error.strerror}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise SettingError(f"{path} is not a TOML file: {error}.") from None
     return Recipe.from_dict(tables, str(path))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -79,9 +80,18 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         if isinstance(value, Mapping):
             return from_dict(hint, value, where)
         raise SettingError(f"{where} is {value!r}, but must be a table of settings.")
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+    if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
+        return _finite(value, where)
     if hint is Any or (isinstance(value, hint) and not (isinstance(value, bool) and hint is not bool)):
         return value
     words = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
     raise SettingError(f"{where} is {value!r}, but must be {words.get(hint, hint.__name__)}.")
+
+
+def _finite(value: float, where: str) -> float:
+    try:
+        if math.isfinite(number := float(value)):
+            return number
+    except OverflowError:  # a whole number beyond what a float holds
+        pass
+    raise SettingError(f"{where} is not a finite number.")

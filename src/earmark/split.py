@@ -285,7 +285,12 @@ def _with_validation(
     rest = np.flatnonzero(roles == TRAIN)
     if settings.validation_share > 0 and len(rest):
         parts = _share(rows.targets[rest], rows.joined[rest], settings.validation_share, settings.seed)
-        roles[rest[parts == 0]] = VALIDATION
+        kept_aside = parts == 0
+        # A class with a single recording is learnt from, not validated by.
+        orphans = np.setdiff1d(rows.targets[rest], rows.targets[rest[~kept_aside]])
+        needed = rows.joined[rest[np.isin(rows.targets[rest], orphans)]]
+        kept_aside &= ~np.isin(rows.joined[rest], needed)
+        roles[rest[kept_aside]] = VALIDATION
     if len(np.unique(rows.targets[roles == TRAIN])) < 2:
         raise SplitError("Fewer than two classes are left to train on: every class needs several recordings.")
     return Split(roles, rule, settings.seed, rows, fold)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.audio import riff
 from earmark.audio.resample import RESAMPLERS, resample
-from earmark.audio.riff import read_pcm16
 from earmark.audio.scratch import borrow
 from earmark.errors import (
     EmptyAudioError,
@@ -25,8 +26,14 @@ __all__ = ["MAX_SECONDS", "MIN_SECONDS", "RESAMPLERS", "decode", "decode_bytes",
 
 MIN_SECONDS = 0.01
 MAX_SECONDS = 3600.0
+MAX_RATE = 1_000_000
 # A label may end a little after its file: editors round, and lossy codecs trim.
 _END_TOLERANCE = 0.1
+# Past this, powers overflow. Such samples are bytes in the wrong order, not sound.
+_LOUDEST = 1e12
+# What libsndfile says of a stream that was never told its length, as a FLAC file written to a pipe, is larger.
+_UNKNOWN_FRAMES = 2**62
+_BLOCK = 1 << 20  # samples decoded at a time
 
 
 def load(
@@ -73,57 +80,87 @@ def load(
 def decode(path: Path, start: float | None = None, end: float | None = None) -> Waveform:
     """Decode, mix to mono and cut, at the file's own rate. Raises as `load` does."""
     try:
-        pcm = read_pcm16(path, start, end, MAX_SECONDS)
+        with path.open("rb", buffering=0) as file:
+            header = riff.parse(file)
+            if header is not None:
+                rate = header.sample_rate
+                first, last = _span(path, header.frames, rate, start, end)
+                if last - first > MAX_SECONDS * rate:
+                    raise _too_long(path)
+                frames = riff.read(file, header, first, last)
+                if frames is not None:
+                    samples = np.empty(len(frames), np.float32)
+                    _downmix(frames, 1 / 32768, samples)
+                    return _checked(path, samples, rate)
     except OSError as error:
         raise UnreadableAudioError(path, (error.strerror or str(error)).lower()) from None
-    if pcm is None:
-        return _decode_sndfile(path, str(path), start, end)
-    _check_span(path, pcm.total_frames / pcm.sample_rate, start, end)
-    samples = np.empty(len(pcm.frames), np.float32)
-    _downmix(pcm.frames, 1 / 32768, samples)
-    return _checked(path, samples, pcm.sample_rate)
+    if path.suffix.lower() == ".raw":  # soundfile believes the name
+        raise UnreadableAudioError(path, "raw samples without a header; convert it to wav")
+    # Bytes, where the system's names are bytes: they need not be text.
+    return _decode_sndfile(path, str(path) if os.name == "nt" else os.fsencode(path), start, end)
 
 
 def decode_bytes(data: bytes, name: str) -> Waveform:
     """Decode a whole file that is already in memory; ``name`` stands in for its path in errors."""
-    return _decode_sndfile(Path(name), io.BytesIO(data), None, None)
+    return _decode_sndfile(name, _Memory(data), None, None)
 
 
-def _decode_sndfile(path: Path, source: str | io.BytesIO, start: float | None, end: float | None) -> Waveform:
+class _Memory(io.BytesIO):
+    """Bytes as a file. A damaged header sends libsndfile to places before the start: it stays where it is."""
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        try:
+            return super().seek(offset, whence)
+        except (ValueError, OverflowError):
+            return self.tell()
+
+
+def _decode_sndfile(
+    path: Path | str, source: str | bytes | io.BytesIO, start: float | None, end: float | None
+) -> Waveform:
     import soundfile
 
     try:
         with soundfile.SoundFile(source) as file:
             rate, total = int(file.samplerate), int(file.frames)
-            _check_span(path, total / rate, start, end)
-            first = round((start or 0.0) * rate)
-            last = total if end is None else min(round(end * rate), total)
-            if first:
-                file.seek(first)
-            # A header may claim hours that are not there: never allocate on its word alone.
-            frames = _read_blocks(file, min(last - first, int(MAX_SECONDS * rate) + 1))
+            limit = int(MAX_SECONDS * rate) + 1
+            in_place = total < _UNKNOWN_FRAMES and file.seekable()
+            file.seekable = lambda: False  # or soundfile seeks after each read, to where the file stands
+            if in_place:
+                first, last = _span(path, total, rate, start, end)
+                if first:
+                    file.seek(first)
+                samples = _read_mono(file, min(last - first, limit))
+            else:  # telephone codecs, and streams that were never told their length
+                samples = _read_mono(file, limit)
+                first, last = _span(path, len(samples), rate, start, end)
+                samples = samples[first:last]
     except soundfile.LibsndfileError as error:
         raise UnreadableAudioError(path, _reason(error)) from None
-    samples = np.empty(len(frames), np.float32)
-    _downmix(frames, 1.0, samples)
-    if not np.isfinite(samples).all():
-        bad = int(np.count_nonzero(~np.isfinite(samples)))
-        raise NotFiniteAudioError(path, f"{bad} of {len(samples)} samples are NaN or infinite")
-    return _checked(path, samples, rate)
+    return _checked(path, _finite(path, samples), rate)
 
 
-def _read_blocks(file: Any, count: int) -> FloatArray:
-    block = 1 << 20
+def _read_mono(file: Any, count: int) -> FloatArray:
+    """Return the next ``count`` frames, or what there is of them, mixed to mono.
+
+    Block by block: a header may claim hours that are not there, so nothing is allocated on its word alone.
+    """
+    channels = int(file.channels)
+    block = max(1, min(count, _BLOCK // channels))
+    buffer = borrow("sndfile", block * channels, "float32").reshape(block, channels)
     parts = []
     while count > 0:
-        part = file.read(min(count, block), dtype="float32", always_2d=True)
+        frames = file.read(out=buffer[:count])
+        if len(frames) == 0:
+            break
+        part = np.empty(len(frames), np.float32)
+        with np.errstate(invalid="ignore", over="ignore"):  # `_finite` speaks of these
+            _downmix(frames, 1.0, part)
         parts.append(part)
         count -= len(part)
-        if len(part) == 0:
-            break
     if len(parts) == 1:
-        return cast("FloatArray", parts[0])
-    return np.concatenate(parts) if parts else np.empty((0, 1), np.float32)
+        return parts[0]
+    return np.concatenate(parts) if parts else np.empty(0, np.float32)
 
 
 def _downmix(frames: NDArray[Any], scale: float, out: FloatArray) -> None:
@@ -133,30 +170,58 @@ def _downmix(frames: NDArray[Any], scale: float, out: FloatArray) -> None:
         np.multiply(frames[:, 0], np.float32(scale), out=out, casting="unsafe", dtype=np.float32)
         return
     if frames.dtype != np.float32:
-        wide = cast("FloatArray", borrow("downmix", frames.size, "float32")).reshape(n, channels)
+        wide = borrow("downmix", frames.size, "float32").reshape(n, channels)
         np.copyto(wide, frames, casting="unsafe")
         frames = wide
     np.matmul(frames, np.full(channels, scale / channels, np.float32), out=out)
 
 
-def _check_span(path: Path, seconds: float, start: float | None, end: float | None) -> None:
-    if start is not None and start >= seconds > 0:
-        raise EmptyAudioError(path, f"the clip starts at {start:g} s, but the file is {seconds:g} s long")
-    if end is not None and end > seconds + _END_TOLERANCE:
-        raise TooShortAudioError(path, f"the clip ends at {end:g} s, but the file is {seconds:g} s long")
-
-
-def _checked(path: Path, samples: FloatArray, rate: int) -> Waveform:
-    seconds = len(samples) / rate
-    if len(samples) == 0:
+def _span(path: Path | str, total: int, rate: int, start: float | None, end: float | None) -> tuple[int, int]:
+    """Return the first frame between ``start`` and ``end`` seconds, and the first one after them."""
+    if rate > MAX_RATE:
+        raise UnreadableAudioError(path, f"its header says {rate} Hz; at most {MAX_RATE} Hz are read")
+    if total == 0:
         raise EmptyAudioError(path, "the file holds no samples")
-    if seconds < MIN_SECONDS:
-        raise TooShortAudioError(path, f"{seconds * 1000:.1f} ms of sound; at least {MIN_SECONDS * 1000:.0f} ms needed")
-    if seconds > MAX_SECONDS:
-        raise TooLongAudioError(
-            path, f"more than {MAX_SECONDS / 3600:.0f} h of sound; cut it with start and end in a table"
+    begin, seconds = start or 0.0, total / rate
+    if not begin >= 0:
+        raise EmptyAudioError(path, f"the clip starts at {begin:g} s, but must start at 0 s or later")
+    if begin >= seconds:
+        raise EmptyAudioError(path, f"the clip starts at {begin:g} s, but the file is {seconds:g} s long")
+    if end is None:
+        return round(begin * rate), total
+    if not end > begin:
+        raise EmptyAudioError(
+            path, f"the clip starts at {begin:g} s and ends at {end:g} s: nothing is between"
         )
+    if end > seconds + _END_TOLERANCE:
+        raise TooShortAudioError(path, f"the clip ends at {end:g} s, but the file is {seconds:g} s long")
+    return round(begin * rate), min(round(end * rate), total)
+
+
+def _checked(path: Path | str, samples: FloatArray, rate: int) -> Waveform:
+    seconds = len(samples) / rate
+    if seconds < MIN_SECONDS:
+        least = MIN_SECONDS * 1000
+        raise TooShortAudioError(path, f"{seconds * 1000:.1f} ms of sound; at least {least:.0f} ms needed")
+    if seconds > MAX_SECONDS:
+        raise _too_long(path)
     return Waveform(samples, rate)
+
+
+def _finite(path: Path | str, samples: FloatArray) -> FloatArray:
+    """Return ``samples``, unless something in them is no number that a sound can have."""
+    peak = max(samples.max(initial=0), -samples.min(initial=0))
+    if peak <= _LOUDEST:
+        return samples
+    bad = int(np.count_nonzero(~np.isfinite(samples)))
+    if bad:
+        raise NotFiniteAudioError(path, f"{bad} of {len(samples)} samples are NaN or infinite")
+    raise NotFiniteAudioError(path, f"samples of up to {peak:.0e}, where full scale is 1")
+
+
+def _too_long(path: Path | str) -> TooLongAudioError:
+    hours = MAX_SECONDS / 3600
+    return TooLongAudioError(path, f"more than {hours:g} h of sound; cut it with start and end in a table")
 
 
 def _reason(error: Any) -> str:

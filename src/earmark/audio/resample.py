@@ -92,7 +92,7 @@ def _taps(up: int, down: int) -> FloatArray:
     scale = min(1.0, up / down)
     window = window * scale
     slope = np.diff(window, append=window[-1])
-    step = int(scale * _PRECISION)
+    step = max(1, int(scale * _PRECISION))
     length = len(window) // step
     taps = np.zeros((up, 2 * length))
     for phase in range(up):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from typing import Annotated, Any, ParamSpec
 
 import typer
 
-from earmark.errors import EarmarkError, SettingError, UnknownNameError
+from earmark.errors import EarmarkError, PathError, SettingError, UnknownNameError
 
 app = typer.Typer(
     name="earmark",
@@ -50,19 +51,25 @@ Strict = Annotated[
 ]
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"earmark {version('earmark')}")
+        raise typer.Exit
+
+
 @app.callback()
 def settings(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
-    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version and exit.", callback=_version, is_eager=True),
+    ] = False,
 ) -> None:
     """From labelled sound to a classifier that people can trust and ship."""
     global _debug
     _debug = debug
-    if version:
-        from importlib.metadata import version as installed
-
-        typer.echo(f"earmark {installed('earmark')}")
-        raise typer.Exit
 
 
 def _command(name: str, example: str) -> Callable[[Callable[_P, int | None]], Callable[_P, int | None]]:
@@ -124,23 +131,41 @@ def _recipe(
             raise SettingError(f"--set takes TABLE.SETTING=VALUE, such as train.epochs=50; got '{change}'.")
         try:
             values[key.strip()] = tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
+        except (tomllib.TOMLDecodeError, RecursionError):
             values[key.strip()] = text.strip()
     return load_recipe(name).with_values(values)
 
 
-def _writable(path: Path | None) -> Path | None:
+def _writable(path: Path | None) -> None:
     """Refuse an output that cannot be written before an hour is spent on making it."""
     if path is None:
-        return None
-    folder = path.parent
+        return
     if path.is_dir():
-        raise SettingError(f"{path} is a folder; -o takes a file name, such as {path / 'model.earmark'}.")
-    if not folder.is_dir():
-        raise SettingError(f"There is no folder '{folder}' to write {path.name} into. Make it first.")
-    if not os.access(folder, os.W_OK):
-        raise SettingError(f"The folder '{folder}' cannot be written to.")
-    return path
+        raise PathError(f"{path} is a folder; -o takes a file name, such as {path / 'model.earmark'}.")
+    if path.exists() and not path.is_file():
+        raise PathError(f"{path} is a device, not a file. Give -o the name of a file.")
+    if not path.parent.is_dir():
+        raise PathError(f"There is no folder '{path.parent}' to write {path.name} into. Make it first.")
+    _try_folder(path.parent)
+
+
+def _runs(folder: Path) -> None:
+    """Refuse a folder for runs that cannot be made, just as early."""
+    there = next(part for part in (folder, *folder.absolute().parents) if part.exists())
+    if not there.is_dir():
+        raise PathError(f"{there} is a file; --runs takes a folder.")
+    _try_folder(there)
+
+
+def _try_folder(folder: Path) -> None:
+    """Write into ``folder`` and take it back: no permission bit says as surely whether that can be done."""
+    import tempfile
+
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise PathError(f"The folder '{folder}' cannot be written to: {error.strerror}.") from None
 
 
 Output = Annotated[Path | None, typer.Option("-o", "--output", help="Where the model file goes.")]
@@ -178,8 +203,10 @@ def _train(recipe: Any, output: Path | None, runs: Path, strict: bool, json: boo
     from earmark.cli import show
     from earmark.cli.progress import Terminal
 
+    _writable(output)
+    _runs(runs)
     with Terminal() as terminal:
-        result = pipeline.train(recipe, _writable(output), runs, terminal)
+        result = pipeline.train(recipe, output, runs, terminal)
     show.train(result, json)
     return 1 if strict and result.prepared.problems else 0
 
@@ -222,7 +249,12 @@ def evaluate(
             result = pipeline.evaluate_bundle(
                 Path(target), made.with_data(dataset, layout, pattern), terminal
             )
+        elif target.endswith(".earmark"):
+            raise SettingError(
+                f"Which data shall {target} be judged on? Type: earmark evaluate {target} DATASET"
+            )
         else:
+            _runs(runs)
             result = pipeline.evaluate(made.with_data(target, layout, pattern), runs, terminal)
     show.evaluate(result, json)
     return 1 if strict and result.prepared.problems else 0
@@ -309,4 +341,13 @@ def main() -> None:
     # Work is spread over cores by our own workers; a BLAS that spreads it again would only slow them down.
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
+    _open_output()
     app()
+
+
+def _open_output() -> None:
+    """Make sure that whatever a file is called can be printed, and that there is something to print to."""
+    if sys.stdout is None:  # closed by the shell, as ``>&-`` does
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115  (for the life of the process)
+    elif isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 
 from earmark import pipeline
 from earmark.check import check
@@ -18,11 +19,11 @@ from earmark.recipe import RECIPES
 
 def demo(out: Path, seed: int) -> int:
     """Make the demo data below ``out`` and walk through check, train, evaluate and predict."""
-    screen = Console(highlight=False, soft_wrap=True)
+    screen = Console(highlight=False, soft_wrap=True, emoji=False)
     data, model, runs = out / "data", out / "model.earmark", out / "runs"
 
     def step(command: str, why: str) -> None:
-        screen.print(f"\n[bold cyan]$ earmark {command}[/]\n[dim]{why}[/]")
+        screen.print(f"\n[bold cyan]$ earmark {escape(command)}[/]\n[dim]{why}[/]")
 
     screen.print("[bold]Seven kinds of sound, ten recordings each, made on this machine.[/]")
     with Terminal() as terminal:

@@ -48,14 +48,14 @@ def _record(result: Result) -> dict[str, object]:
 def _json(results: Iterable[Result], labels: Sequence[str], out: TextIO) -> None:
     before = "["
     for result in results:
-        out.write(f"{before}\n  {json.dumps(_record(result), ensure_ascii=False)}")
+        out.write(f"{before}\n  {json.dumps(_record(result))}")
         before = ","
     out.write("[]\n" if before == "[" else "\n]\n")
 
 
 def _jsonl(results: Iterable[Result], labels: Sequence[str], out: TextIO) -> None:
     for result in results:
-        out.write(json.dumps(_record(result), ensure_ascii=False) + "\n")
+        out.write(json.dumps(_record(result)) + "\n")
         out.flush()
 
 

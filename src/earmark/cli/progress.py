@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rich.console import Console
 from rich.live import Live
@@ -25,8 +25,8 @@ class Terminal:
         self.console = Console(stderr=True, highlight=False, soft_wrap=True)
         self._live: Live | None = None
         self._stage = ""
-        self._line = Text()
-        self._began = self._drawn = 0.0
+        self._text: Callable[[], str] | None = None
+        self._began = self._now = self._drawn = 0.0
         self._epochs: dict[int, int] = {}
         self._rows = 0
 
@@ -88,23 +88,24 @@ class Terminal:
         """Say where the run's files are."""
         again = " (going on where an interrupted run stopped)" if run.resumed else ""
         self.say("Run", f"{run.folder}{again}")
+        self._begin_stage("Training")
 
     def epoch(self, task: int, tasks: int, rows: int, epochs: int, entry: dict[str, float]) -> None:
         """Show how far training is."""
         self._begin_stage("Training")
         self._epochs[task] = int(entry["epoch"])
         self._rows += rows
-        if not self._due():
-            return
-        rate = self._rows / max(time.perf_counter() - self._began, 1e-9)
-        parts = [f"epoch {max(self._epochs.values())} of at most {epochs}"]
-        if tasks > 1:
-            parts.append(f"{tasks} networks")
-        parts.append(f"loss {entry['loss']:.3f}, accuracy {entry['accuracy']:.3f}")
-        if "validation_accuracy" in entry:
-            parts.append(f"validation {entry['validation_accuracy']:.3f}")
-        parts.append(f"{rate:,.0f} clips/s")
-        self._draw(" · ".join(parts))
+
+        def text() -> str:
+            parts = [f"epoch {max(self._epochs.values())} of at most {epochs}"]
+            if tasks > 1:
+                parts.append(f"{tasks} networks")
+            parts.append(f"loss {entry['loss']:.3f}, accuracy {entry['accuracy']:.3f}")
+            if "validation_accuracy" in entry:
+                parts.append(f"validation {entry['validation_accuracy']:.3f}")
+            return " · ".join([*parts, f"{self._rows / self._elapsed:,.0f} clips/s"])
+
+        self._draw(text)
 
     def say(self, stage: str, text: str, style: str = "") -> None:
         """Print one line that stays."""
@@ -115,19 +116,21 @@ class Terminal:
 
     def _clips(self, stage: str, done: int, total: int, seconds: float) -> None:
         self._begin_stage(stage)
-        if not self._due(done == total):
-            return
-        elapsed = max(time.perf_counter() - self._began, 1e-9)
-        left = elapsed / done * (total - done)
-        speed = f" · {seconds / elapsed:,.0f} × real time" if seconds else ""
-        ahead = f" · {left:,.0f} s left" if left >= 1 else ""
-        self._draw(f"{done:,} of {total:,} clips · {done / elapsed:,.0f} clips/s{speed}{ahead}")
+
+        def text() -> str:
+            left = self._elapsed / done * (total - done)
+            speed = f" · {seconds / self._elapsed:,.0f} × real time" if seconds else ""
+            ahead = f" · {left:,.0f} s left" if left >= 1 else ""
+            return f"{done:,} of {total:,} clips · {done / self._elapsed:,.0f} clips/s{speed}{ahead}"
+
+        self._draw(text)
 
     def _begin_stage(self, stage: str) -> None:
         if self._stage == stage:
             return
         self._end_stage()
         self._stage, self._began, self._drawn = stage, time.perf_counter(), 0.0
+        self._text = None
         self._epochs, self._rows = {}, 0
         if self.console.is_terminal:
             self._live = Live(console=self.console, refresh_per_second=_REFRESH, transient=True)
@@ -137,18 +140,21 @@ class Terminal:
         if self._live is not None:
             self._live.stop()
             self._live = None
-        if self._stage and self._line.plain:
-            self.console.print(self._line + Text(f" · {self._drawn - self._began:.1f} s"))
-        self._stage, self._line = "", Text()
+        if self._text is not None:
+            self.console.print(self._line().append(f" · {self._elapsed:.1f} s", style="not bold"))
+        self._stage, self._text = "", None
 
-    def _due(self, last: bool = False) -> bool:
-        now = time.perf_counter()
-        if now - self._drawn < 1 / _REFRESH and not last:
-            return False
-        self._drawn = now
-        return True
+    @property
+    def _elapsed(self) -> float:
+        """Seconds from the stage's start to the last news of it."""
+        return max(self._now - self._began, 1e-9)
 
-    def _draw(self, text: str) -> None:
-        self._line = Text(f"{self._stage:<10}", style="bold").append(text, style="not bold")
-        if self._live is not None:
-            self._live.update(self._line)
+    def _line(self) -> Text:
+        return Text(f"{self._stage:<10}", style="bold").append(self._text() if self._text else "", "not bold")
+
+    def _draw(self, text: Callable[[], str]) -> None:
+        """Keep the news; put them into words no more often than a person can read."""
+        self._text, self._now = text, time.perf_counter()
+        if self._live is not None and self._now - self._drawn >= 1 / _REFRESH:
+            self._drawn = self._now
+            self._live.update(self._line())

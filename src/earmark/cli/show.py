@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from earmark.evaluate import Report
 from earmark.leakage import Leakage
+from earmark.readers.listing import count
 
 if TYPE_CHECKING:
     from earmark.check import Checkup
@@ -33,21 +35,21 @@ def train(result: TrainResult, as_json: bool) -> None:
             each = ", ".join(f"{f['accuracy']:.3f}" for f in result.honest.folds)
             out.print(
                 f"[bold]The honest score of the same recipe is {honest.accuracy:.3f}[/] ± {honest.sd:.3f} ({each}),"
-                f"\nby {result.honest.protocol}: expect that on new recordings."
+                f"\nby {escape(result.honest.protocol)}: expect that on new recordings."
             )
         else:
             out.print("No recordings are known, so that no honest score can be set beside it.")
     else:
         low, high = report.interval
         fold = f" of fold {result.split.test_fold}" if result.split.test_fold is not None else ""
-        unit = "recordings" if result.prepared.dataset.grouping else "files"
+        unit = "recording" if result.prepared.dataset.grouping else "file"
         out.print(
             f"\nAccuracy [bold]{report.accuracy:.3f}[/] (95 % interval {low:.3f} to {high:.3f}), macro-F1"
-            f" {report.macro_f1:.3f},\non {report.clips:,} clips{fold} from {report.groups:,} {unit}"
+            f" {report.macro_f1:.3f},\non {count(report.clips, 'clip')}{fold} from {count(report.groups, unit)}"
             " not heard in training."
         )
     _per_class(out, report)
-    out.print(f"Model  {result.bundle}\nRun    {result.run}")
+    out.print(f"Model  {result.bundle}\nRun    {result.run}", markup=False)
     _skipped(result.prepared)
     return None
 
@@ -67,18 +69,20 @@ def evaluate(result: EvaluateResult, as_json: bool) -> None:
     spread = f" ± {report.sd:.3f}" if len(folds) > 1 else ""
     out.print(
         f"Accuracy [bold]{report.accuracy:.3f}[/]{spread} (95 % interval {report.interval[0]:.3f} to"
-        f" {report.interval[1]:.3f}), macro-F1 {report.macro_f1:.3f}: {result.judged.protocol}."
+        f" {report.interval[1]:.3f}), macro-F1 {report.macro_f1:.3f}: {escape(result.judged.protocol)}."
     )
     out.print(f"Calibration error {report.ece:.3f}, negative log-likelihood {report.nll:.3f}.")
     if result.left_out:
-        out.print(f"{result.left_out:,} clips were left out: the model was trained on their recordings.")
+        out.print(
+            f"{count(result.left_out, 'clip')} left out of the test: the model was trained on their recordings."
+        )
     if result.random is not None and result.random_leakage is not None:
         out.print(f"\nA random split would have claimed {result.random.report.accuracy:.3f},", style="dim")
         _leak_line(out, result.random_leakage, "dim")
     _per_class(out, report)
     _confusion(out, report)
     if result.run:
-        out.print(f"Run    {result.run}")
+        out.print(f"Run    {result.run}", markup=False)
     _skipped(result.prepared)
     return None
 
@@ -95,10 +99,11 @@ def check(found: Checkup, as_json: bool) -> None:
     table.add_column("clips", justify="right")
     table.add_column("")
     for label, n in found.classes.items():
-        table.add_row(label, f"{n:,}", f"[cyan]{'█' * round(24 * n / most)}[/] {n / total:.0%}")
+        table.add_row(escape(label), f"{n:,}", f"[cyan]{'█' * round(24 * n / most)}[/] {n / total:.0%}")
     out.print(table)
     folds = f", folds {', '.join(map(str, found.folds))}" if found.folds else ""
-    out.print(f"{found.clips:,} readable clips, {found.hours:.2f} hours, {found.groups:,} recordings{folds}.")
+    clips, recordings = count(found.clips, "readable clip"), count(found.groups, "recording")
+    out.print(f"{clips}, {found.hours:.2f} hours, {recordings}{folds}.")
     if found.leakage:
         leak = found.leakage["random_split"]
         share = leak["test_clips_sharing_a_group"] / max(leak["test_clips"], 1)
@@ -114,25 +119,24 @@ def check(found: Checkup, as_json: bool) -> None:
     for problem in found.problems:
         by_kind[problem.kind] = by_kind.get(problem.kind, 0) + 1
     out.print(
-        f"\n[yellow]{len(found.problems):,} problems:[/] "
-        + ", ".join(f"{n:,} {k}" for k, n in by_kind.items())
+        f"\n[yellow]{count(len(found.problems), 'problem')}:[/] "
+        + ", ".join(f"{n:,} {kind}" for kind, n in by_kind.items())
     )
-    problems = Table(box=box.SIMPLE_HEAD, show_header=False)
-    for problem in found.problems[:_NAMED]:
-        problems.add_row(problem.kind, problem.path, problem.detail)
-    out.print(problems)
+    width = max(map(len, by_kind))
+    for p in found.problems[:_NAMED]:  # a line each, never folded, so that paths can be copied
+        out.print(f"  {p.kind:<{width}}  {f'{p.path}: ' if p.path else ''}{p.detail}", markup=False)
     if len(found.problems) > _NAMED:
         out.print(f"… and {len(found.problems) - _NAMED:,} more; --json lists all.")
     return None
 
 
 def _console() -> Console:
-    return Console(highlight=False, soft_wrap=True)
+    return Console(highlight=False, soft_wrap=True, emoji=False)
 
 
 def print_json(record: dict[str, Any]) -> None:
     """Print one JSON object on standard output."""
-    print(json_module.dumps(record, indent=2, ensure_ascii=False, allow_nan=False))  # noqa: T201
+    print(json_module.dumps(record, indent=2, allow_nan=False))  # noqa: T201
 
 
 def _leak_line(out: Console, found: Leakage, style: str = "yellow") -> None:
@@ -151,7 +155,7 @@ def _per_class(out: Console, report: Report) -> None:
         table.add_column(column, justify="right")
     for label, row in report.per_class.items():
         values = (f"{row[k]:.2f}" for k in ("precision", "recall", "f1"))
-        table.add_row(label, f"{int(row['clips']):,}", *values)
+        table.add_row(escape(label), f"{int(row['clips']):,}", *values)
     out.print(table)
 
 
@@ -172,7 +176,7 @@ def _confusion(out: Console, report: Report) -> None:
         for j, n in enumerate(report.confusion[i].tolist()):
             style = "bold green" if i == j else "yellow" if n > 0.2 * total else ""
             cells.append(f"[{style}]{n}[/]" if style else str(n) if n else "[dim]·[/]")
-        table.add_row(str(i + 1), label, *cells)
+        table.add_row(str(i + 1), escape(label), *cells)
     out.print(table)
 
 
@@ -180,8 +184,8 @@ def _skipped(prepared: Prepared) -> None:
     skipped = prepared.table.skipped
     if not skipped:
         return
-    err = Console(stderr=True, highlight=False, soft_wrap=True)
-    err.print(f"[yellow]{len(skipped):,} clips could not be used:[/]")
+    err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
+    err.print(f"[yellow]{count(len(skipped), 'clip')} could not be used:[/]")
     for problem in skipped[:_NAMED]:
         err.print(f"  {problem.path}: {problem.detail}", markup=False)
     if len(skipped) > _NAMED:

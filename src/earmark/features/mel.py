@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,14 +77,14 @@ class MelSpectrum:
         n_fft, hop = self.n_fft, self.hop_length
         window, bands = _plan(self)
         frames = 1 + len(samples) // hop
-        padded = cast("FloatArray", borrow("mel.padded", len(samples) + n_fft, "float32"))
+        padded = borrow("mel.padded", len(samples) + n_fft, "float32")
         padded[: n_fft // 2] = 0
         padded[n_fft // 2 : n_fft // 2 + len(samples)] = samples
         padded[n_fft // 2 + len(samples) :] = 0
         step = padded.strides[0]
         views = np.lib.stride_tricks.as_strided(padded, (frames, n_fft), (hop * step, step), writeable=False)
-        mel = cast("FloatArray", borrow("mel.power", frames * self.n_mels, "float32")).reshape(frames, self.n_mels)
-        windowed = cast("FloatArray", borrow("mel.windowed", _FRAMES * n_fft, "float32")).reshape(_FRAMES, n_fft)
+        mel = borrow("mel.power", frames * self.n_mels, "float32").reshape(frames, self.n_mels)
+        windowed = borrow("mel.windowed", _FRAMES * n_fft, "float32").reshape(_FRAMES, n_fft)
         for begin in range(0, frames, _FRAMES):
             end = min(begin + _FRAMES, frames)
             chunk = np.multiply(views[begin:end], window, out=windowed[: end - begin])

@@ -35,11 +35,11 @@ class Mfcc:
     resampler
         ``"soxr_hq"`` or ``"kaiser_fast"``.
     n_mfcc, n_fft, hop_length, n_mels, fmin, fmax, top_db
-        As in librosa. Lengths are samples, frequencies Hz (``fmax=None`` is half the rate); everything more than
-        ``top_db`` below a clip's loudest band is raised to that level.
+        As in librosa. Lengths are samples, frequencies Hz (``fmax=None`` is half the rate); everything more
+        than ``top_db`` below a clip's loudest band is raised to that level.
     statistics
-        What is kept of each coefficient's course over time: ``mean``, ``std``, and ``delta_mean`` and ``delta_std`` of its
-        slope, in this order of the vector. Empty: the course itself is returned, frame by frame.
+        What is kept of each coefficient's course over time, in the order of the vector: ``mean``, ``std``, and
+        ``delta_mean`` and ``delta_std`` of its slope. Empty: the course itself is returned, frame by frame.
 
     Examples
     --------
@@ -62,6 +62,8 @@ class Mfcc:
     statistics: tuple[Statistic, ...] = ("mean",)
 
     def __post_init__(self) -> None:
+        half = self.sample_rate / 2
+        known = get_args(Statistic)
         rules = (
             (1000 <= self.sample_rate <= 768_000, "sample_rate", "from 1000 to 768000"),
             (self.resampler in get_args(Resampler), "resampler", "'soxr_hq' or 'kaiser_fast'"),
@@ -69,10 +71,10 @@ class Mfcc:
             (1 <= self.hop_length <= self.n_fft, "hop_length", f"from 1 to n_fft ({self.n_fft})"),
             (1 <= self.n_mels <= 1024, "n_mels", "from 1 to 1024"),
             (1 <= self.n_mfcc <= self.n_mels, "n_mfcc", f"from 1 to n_mels ({self.n_mels})"),
-            (0 <= self.fmin < self.top_hz, "fmin", f"from 0 to below {self.top_hz:g} Hz"),
-            (self.top_hz <= self.sample_rate / 2, "fmax", f"at most half the sample rate ({self.sample_rate / 2:g})"),
+            (0 < self.top_hz <= half, "fmax", f"above 0 and at most half the sample rate ({half:g})"),
+            (0 <= self.fmin < self.top_hz, "fmin", f"from 0 to below fmax ({self.top_hz:g})"),
             (self.top_db > 0, "top_db", "above 0"),
-            (set(self.statistics) <= set(get_args(Statistic)), "statistics", f"of {get_args(Statistic)}"),
+            (set(self.statistics) <= set(known), "statistics", f"among {', '.join(known)}"),
             (len(set(self.statistics)) == len(self.statistics), "statistics", "without repetition"),
         )
         for good, name, allowed in rules:
@@ -98,7 +100,9 @@ class Mfcc:
             When the waveform has another sample rate or no samples: the caller resamples.
         """
         if waveform.sample_rate != self.sample_rate:
-            raise ValueError(f"the waveform has {waveform.sample_rate} Hz, the feature needs {self.sample_rate} Hz")
+            raise ValueError(
+                f"the waveform has {waveform.sample_rate} Hz, the feature needs {self.sample_rate} Hz"
+            )
         if len(waveform.samples) == 0:
             raise ValueError("the waveform has no samples")
         mel = MelSpectrum(self.sample_rate, self.n_fft, self.hop_length, self.n_mels, self.fmin, self.fmax)
@@ -110,7 +114,8 @@ class Mfcc:
         transform = _cosines(self.n_mfcc, self.n_mels)
         if self.statistics == ("mean",):
             # Mean and cosine transform are both linear, so the mean may come first.
-            return (log_power.mean(axis=0, dtype=np.float64) @ transform).astype(np.float32)
+            mean: FloatArray = (log_power.mean(axis=0, dtype=np.float64) @ transform).astype(np.float32)
+            return mean
         course: FloatArray = log_power @ transform.astype(np.float32)
         if not self.statistics:
             return course

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -13,16 +14,17 @@ from earmark import engine
 from earmark.errors import RunError
 from earmark.models import Network
 from earmark.train import checkpoint
-from earmark.train.loop import Problem, Stack, State, Task, run_to_end
+from earmark.train.loop import Stack, run_to_end
+from earmark.train.problem import Problem, State, Task
 from earmark.train.settings import TrainSettings
 
 __all__ = ["Fitted", "Problem", "Task", "TrainSettings", "fit"]
 
 PROBLEM_FILE = "problem.safetensors"
-CHECKPOINT_SECONDS = 2.0
+CHECKPOINT_SECONDS = float(os.environ.get("EARMARK_CHECKPOINT_SECONDS", "2"))
 # Above this much expected work a second process earns back its start of about half a second.
 _PROCESS_SECONDS = 3.0
-_SECONDS_PER_PARAMETER_ROW = 1.4e-10
+_SECONDS_A_STEP, _SECONDS_A_PARAMETER_ROW = 8e-5, 7e-11
 
 OnEpoch = Callable[[int, dict[str, float]], None]
 
@@ -130,8 +132,9 @@ def _in_processes(problem: Problem, tasks: list[Task], folder: Path, tell: OnEpo
 
 
 def _processes(problem: Problem, tasks: list[Task]) -> int:
-    rows = sum(len(task.train) for task in tasks)
-    seconds = rows * problem.settings.epochs * problem.shape.size * _SECONDS_PER_PARAMETER_ROW
+    batch = problem.settings.batch_size
+    steps = sum(-(-len(task.train) // batch) for task in tasks) * problem.settings.epochs
+    seconds = steps * (_SECONDS_A_STEP + _SECONDS_A_PARAMETER_ROW * batch * problem.shape.size)
     return min(engine.cores(), len(tasks)) if seconds > _PROCESS_SECONDS else 1
 
 

@@ -12,7 +12,7 @@ from earmark.errors import RunError
 from earmark.files import write_atomically
 from earmark.models import model_to_dict
 from earmark.settings import to_dict
-from earmark.train.loop import Problem, State, Task
+from earmark.train.problem import Problem, State, Task
 
 _ARRAYS = ("parameters", "first", "second", "best")
 _NUMBERS = ("steps", "epoch", "best_epoch", "best_accuracy", "best_loss", "done", "history")

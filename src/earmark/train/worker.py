@@ -17,7 +17,7 @@ import numpy as np
 from earmark.engine import one_blas_thread
 from earmark.models import model_from_dict, model_to_dict
 from earmark.settings import from_dict, to_dict
-from earmark.train.loop import Problem, Task
+from earmark.train.problem import Problem, Task
 from earmark.train.settings import TrainSettings
 
 

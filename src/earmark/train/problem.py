@@ -1,0 +1,99 @@
+"""What is trained: the data all networks share, each network's task, and its state between epochs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from earmark.models.dense import Shape, glorot
+from earmark.models.mlp import Mlp
+from earmark.train.settings import TrainSettings
+from earmark.types import FloatArray, IntArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Task:
+    """What one network learns from: positions in the feature table. Test rows are not among them.
+
+    Parameters
+    ----------
+    train, validation
+        int64 positions. ``validation`` may be empty; then the last epoch is kept.
+    seed
+        The network's own seed.
+    """
+
+    train: IntArray
+    validation: IntArray
+    seed: int
+
+
+@dataclass(slots=True, eq=False)
+class State:
+    """Everything about one network in training: what a checkpoint holds."""
+
+    parameters: FloatArray
+    first: FloatArray
+    second: FloatArray
+    best: FloatArray
+    steps: int = 0
+    epoch: int = 0
+    best_epoch: int = 0
+    best_accuracy: float = -1.0
+    best_loss: float = float("inf")
+    done: bool = False
+    history: list[dict[str, float]] = field(default_factory=list)
+
+    @classmethod
+    def fresh(cls, shape: Shape, seed: int) -> State:
+        """Return the state before the first epoch."""
+        parameters = glorot(shape, seed)
+        return cls(parameters, np.zeros_like(parameters), np.zeros_like(parameters), parameters.copy())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Problem:
+    """The data and settings that all tasks share.
+
+    Parameters
+    ----------
+    values
+        float32[n, dims].
+    targets
+        int64[n], class indices.
+    """
+
+    values: FloatArray
+    targets: IntArray
+    classes: int
+    model: Mlp
+    settings: TrainSettings
+
+    @property
+    def shape(self) -> Shape:
+        """The widths of every network."""
+        return self.model.shape(self.values.shape[1], self.classes)
+
+    def statistics(self, task: Task) -> tuple[FloatArray, FloatArray]:
+        """Return mean and scale, float32[dims] each, of the task's training rows."""
+        dims = self.values.shape[1]
+        if not self.model.standardize:
+            return np.zeros(dims, np.float32), np.ones(dims, np.float32)
+        rows = self.values[task.train].astype(np.float64)
+        spread = rows.std(axis=0)
+        # An input that never changes says nothing; dividing by its spread would make rounding errors loud.
+        scale = np.where(spread > 1e-6 * (1 + np.abs(rows).max(axis=0)), 1 / np.maximum(spread, 1e-12), 0.0)
+        return rows.mean(axis=0).astype(np.float32), scale.astype(np.float32)
+
+    def row_weights(self, task: Task) -> FloatArray:
+        """Return float32[len(task.train)], mean 1."""
+        counts = np.bincount(self.targets[task.train], minlength=self.classes)
+        present = counts[counts > 0]
+        balanced = self.settings.class_weights == "balanced" or (
+            self.settings.class_weights == "auto" and present.max() >= 1.5 * present.min()
+        )
+        if not balanced:
+            return np.ones(len(task.train), np.float32)
+        weight = len(task.train) / (len(present) * np.maximum(counts, 1))
+        return weight[self.targets[task.train]].astype(np.float32)

@@ -1,0 +1,73 @@
+"""With the core install alone: prediction works, and nothing that only training needs is there."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+LIMIT_MB = 350
+
+
+@pytest.fixture(scope="session")
+def core_python() -> Path:
+    """The interpreter of an environment that holds the core install and nothing else."""
+    python = os.environ.get("EARMARK_CORE_PYTHON")
+    if not python:
+        pytest.skip("EARMARK_CORE_PYTHON names no environment with the core install; `make test` makes one")
+    return Path(python)
+
+
+def run(python: Path, *arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    done = subprocess.run(
+        [python, *map(str, arguments)], env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == code, done.stderr
+    return done
+
+
+def test_it_predicts(core_python, tone_model, tone_set):
+    path = tone_set / "whistle_whistle1_0.wav"
+    done = run(core_python, "-m", "earmark", "predict", tone_model, path, "--format", "json")
+    assert json.loads(done.stdout)[0]["label"] == "whistle"
+
+
+def test_it_predicts_a_folder_and_other_formats(core_python, tone_model, tmp_path, write_wav):
+    noise = 0.1 * np.random.default_rng(0).standard_normal(44_100)
+    for name, subtype in (("a.wav", "PCM_24"), ("b.flac", "PCM_16"), ("c.ogg", "VORBIS")):
+        write_wav(tmp_path / name, noise, 44_100, subtype)
+    done = run(core_python, "-m", "earmark", "predict", tone_model, tmp_path, "--format", "json")
+    assert [Path(p["path"]).name for p in json.loads(done.stdout)] == ["a.wav", "b.flac", "c.ogg"]
+
+
+@pytest.mark.parametrize("package", ["torch", "sklearn", "onnx", "pandas", "librosa", "tensorflow"])
+def test_what_only_training_needs_is_not_there(core_python, package):
+    assert "ModuleNotFoundError" in run(core_python, "-c", f"import {package}", code=1).stderr
+
+
+def test_training_says_what_to_install(core_python, tone_set):
+    arguments = ("train", tone_set, "--pattern", "{label}_{group}_{take}.wav")
+    done = run(core_python, "-m", "earmark", *arguments, code=2)
+    assert "which is not installed. Type: pip install 'earmark[train]'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_help_works(core_python):
+    assert "predict" in run(core_python, "-m", "earmark", "--help").stdout
+
+
+def test_it_is_small(core_python):
+    packages = run(core_python, "-c", "import numpy; print(numpy.__path__[0])").stdout.strip()
+    site = Path(packages).parent
+    brought = {"pip", "setuptools", "wheel", "_distutils_hack", "pkg_resources"}  # by the environment itself
+    size = sum(
+        f.stat().st_size
+        for f in site.rglob("*")
+        if f.is_file() and f.relative_to(site).parts[0].split("-")[0] not in brought
+    )
+    assert size / 1e6 <= LIMIT_MB, f"the core install weighs {size / 1e6:.0f} MB"

@@ -1,0 +1,164 @@
+"""Order, bounds and endings of `engine.map` and `engine.processes`."""
+
+import itertools
+import os
+import sys
+import threading
+import time
+
+import pytest
+from threadpoolctl import threadpool_info
+
+from earmark import engine
+from earmark.errors import RunError
+
+WORKERS = pytest.mark.parametrize("workers", [1, 2, 5, None])
+
+
+@WORKERS
+def test_order_however_long_each_takes(workers):
+    def slow_first(i):
+        time.sleep(0.002 * (3 - i % 4))
+        return i
+
+    assert list(engine.map(slow_first, range(30), workers)) == list(range(30))
+
+
+@WORKERS
+def test_nothing(workers):
+    assert list(engine.map(str, [], workers)) == []
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_looks_only_a_little_ahead(workers):
+    """An endless source: what is taken is bounded by what was yielded."""
+    taken = itertools.count()
+    results = engine.map(lambda i: i, (next(taken) for _ in itertools.count()), workers)
+    first = list(itertools.islice(results, 100))
+    assert first == list(range(100))
+    results.close()
+    assert next(taken) <= 100 + workers * 8
+
+
+@WORKERS
+def test_an_exception_comes_at_its_place(workers):
+    def fail_at_5(i):
+        if i == 5:
+            raise ValueError(f"item {i}")
+        return i
+
+    results = engine.map(fail_at_5, range(100), workers)
+    assert list(itertools.islice(results, 5)) == [0, 1, 2, 3, 4]
+    with pytest.raises(ValueError, match="item 5"):
+        next(results)
+    assert list(results) == []
+
+
+@WORKERS
+def test_an_exception_of_the_source_is_raised_too(workers):
+    def source():
+        yield 1
+        raise OSError("the source broke")
+
+    with pytest.raises(OSError, match="the source broke"):
+        list(engine.map(str, source(), workers))
+
+
+def test_closing_early_drops_what_has_not_started():
+    started = []
+    gate = threading.Event()
+
+    def work(i):
+        started.append(i)
+        if i:
+            gate.wait(10)
+        return i
+
+    results = engine.map(work, range(1000), 2)
+    closer = threading.Timer(0.05, gate.set)
+    closer.start()
+    assert next(results) == 0
+    results.close()
+    closer.join()
+    assert len(started) < 2 + 2 * 8 + 1
+    assert not any(t.name.startswith("ThreadPoolExecutor") and t.is_alive() for t in threading.enumerate())
+
+
+def test_one_worker_stays_in_this_thread():
+    assert set(engine.map(lambda _: threading.get_ident(), range(3), 1)) == {threading.get_ident()}
+
+
+@WORKERS
+def test_blas_has_one_thread_inside_and_its_own_again_after(workers):
+    before = [pool["num_threads"] for pool in threadpool_info()]
+    inside = list(engine.map(lambda _: [pool["num_threads"] for pool in threadpool_info()], range(2), workers))
+    assert all(set(threads) <= {1} for threads in inside)
+    assert [pool["num_threads"] for pool in threadpool_info()] == before
+
+
+def test_cores(monkeypatch):
+    assert 1 <= engine.cores() <= (os.cpu_count() or 1)
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    assert engine.cores() == (os.cpu_count() or 1)
+
+
+def python(code):
+    return [sys.executable, "-c", code]
+
+
+def test_lines_of_every_process(tmp_path):
+    lines = engine.processes([python("print('a'); print('b')"), python("print('c')")], tmp_path / "log")
+    assert sorted(lines) == ["a\n", "b\n", "c\n"]
+
+
+def test_a_line_that_is_not_text_comes_through(tmp_path):
+    code = "import sys; sys.stdout.buffer.write(b'\\xff\\n')"
+    assert list(engine.processes([python(code)], tmp_path / "log")) == ["\ufffd\n"]
+
+
+def test_processes_get_one_blas_thread_and_no_input(tmp_path):
+    code = "import os, sys; print(os.environ['OPENBLAS_NUM_THREADS'], repr(sys.stdin.read()))"
+    assert list(engine.processes([python(code)], tmp_path / "log")) == ["1 ''\n"]
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("import sys; sys.exit('first\\nthe last words.')", "ended with status 1: the last words"),
+        ("import sys; sys.exit(3)", "ended with status 3: it said nothing"),
+        ("import os; os.kill(os.getpid(), 9)", "was killed by signal 9: it said nothing"),
+    ],
+)
+def test_failure_says_how_and_where(tmp_path, code, words):
+    log = tmp_path / "worker.log"
+    lines = engine.processes([python("print('fine')"), python(code)], log)
+    with pytest.raises(RunError) as caught:
+        list(lines)
+    assert str(caught.value) == f"A worker process {words}. Its full log: {log}"
+
+
+def alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("deaf", [False, True])
+def test_no_process_is_left_when_the_consumer_stops(tmp_path, monkeypatch, deaf):
+    monkeypatch.setattr(engine, "_PATIENCE", 0.2)
+    ignore = "signal.signal(signal.SIGTERM, signal.SIG_IGN)" if deaf else ""
+    code = f"import os, signal, time; {ignore}\nprint(os.getpid(), flush=True)\ntime.sleep(600)"
+    lines = engine.processes([python(code), python(code)], tmp_path / "log")
+    pids = [int(next(lines)), int(next(lines))]
+    assert all(map(alive, pids))
+    lines.close()
+    assert not any(map(alive, pids))
+
+
+def test_no_process_is_left_when_one_cannot_start(tmp_path):
+    code = "import time; time.sleep(600)"
+    lines = engine.processes([python(code), [str(tmp_path / "absent")]], tmp_path / "log")
+    with pytest.raises(FileNotFoundError, match="absent"):
+        list(lines)
