@@ -1,0 +1,91 @@
+"""The README's and the docs' examples run as written; their links and names are right."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import earmark as package
+from conftest import ROOT
+from earmark.cli.app import app
+from earmark.readers import READERS
+from earmark.recipe import Recipe
+
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def test_the_readme_runs_as_written(tmp_path):
+    environment = {
+        **os.environ,
+        "NO_COLOR": "1",
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }
+    commands = [line for block in blocks(ROOT / "README.md", "sh") for line in block.splitlines()]
+    assert {"make demo", "make test"} <= set(commands)
+    for command in (c for c in commands if not c.startswith("make ")):
+        words = [sys.executable, "-m", *shlex.split(command)]
+        done = subprocess.run(
+            words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240
+        )
+        assert done.returncode == 0, f"{command}\n{done.stderr}"
+    for code in blocks(ROOT / "README.md", "python"):
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=240,
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.splitlines()[-1] in ("rain", "engine", "drill")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
+        if "://" not in target:
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_recipe_in_the_docs_is_a_recipe():
+    (text,) = blocks(ROOT / "docs" / "command-line.md", "toml")
+    recipe = Recipe.from_dict(tomllib.loads(text))
+    assert recipe.split.test_fold == 10
+    assert recipe.feature == Recipe().feature
+
+
+def test_every_command_and_every_layout_is_documented():
+    commands = (ROOT / "docs" / "command-line.md").read_text()
+    for command in app.registered_commands:
+        assert f"`earmark {command.name}" in commands
+    layouts = (ROOT / "docs" / "data-layouts.md").read_text()
+    for name in READERS:
+        assert f"| `{name}` |" in layouts
+
+
+def test_every_room_is_in_the_map():
+    told = (ROOT / "docs" / "how-it-works.md").read_text()
+    for path in (ROOT / "src" / "earmark").iterdir():
+        name = path.stem
+        if not name.startswith("_") and name not in ("py", "demo_sounds", "demo_tones"):
+            assert f"`{name}`" in told, f"{name} is missing from the table of rooms"
+
+
+def test_the_public_names_are_these():
+    assert package.__all__ == sorted(package.__all__, key=lambda n: (not n.isupper(), not n[0].isupper(), n))
+    for name in package.__all__:
+        assert getattr(package, name).__doc__ or isinstance(getattr(package, name), dict)
+    with pytest.raises(AttributeError, match="module 'earmark' has no attribute 'nothing'"):
+        package.nothing  # noqa: B018

@@ -1,0 +1,327 @@
+"""The recipe: one small file, read strictly, and no setting in it that nobody reads."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import fields, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from earmark.errors import EarmarkError, PathError, SettingError, UnknownNameError
+from earmark.features import Mfcc
+from earmark.models import Mlp
+from earmark.pipeline import prepare
+from earmark.recipe import RECIPES, DataSettings, Recipe, load_recipe
+from earmark.split import Rows, SplitSettings, cross_validation, holdout
+from earmark.train import Problem, Task, TrainSettings, fit
+from earmark.types import Waveform
+
+recipes = st.builds(
+    Recipe,
+    data=st.builds(DataSettings, path=st.text(), layout=st.text(), pattern=st.text()),
+    split=st.builds(
+        SplitSettings,
+        rule=st.sampled_from(["auto", "official", "grouped", "random"]),
+        test_fold=st.integers(0, 10),
+        test_share=st.floats(0.01, 0.5),
+        validation_share=st.floats(0, 0.5),
+        folds=st.integers(2, 100),
+        seed=st.integers(0, 2**32 - 1),
+    ),
+    feature=st.builds(
+        Mfcc,
+        resampler=st.sampled_from(["soxr_hq", "kaiser_fast"]),
+        n_mfcc=st.integers(1, 128),
+        fmin=st.floats(0, 100),
+        fmax=st.none() | st.floats(1_000, 8_000),
+        statistics=st.sampled_from([("mean",), ("std", "mean"), ("mean", "std", "delta_mean", "delta_std")]),
+    ),
+    model=st.builds(
+        Mlp,
+        hidden=st.lists(st.integers(1, 1000), max_size=4).map(tuple),
+        dropout=st.floats(0, 0.99),
+        standardize=st.booleans(),
+    ),
+    train=st.builds(
+        TrainSettings,
+        epochs=st.integers(1, 1000),
+        learning_rate=st.floats(1e-6, 1),
+        class_weights=st.sampled_from(["auto", "balanced", "none"]),
+        patience=st.integers(0, 100),
+    ),
+)
+
+
+@given(recipes)
+def test_round_trip(recipe):
+    assert Recipe.from_dict(recipe.to_dict()) == recipe
+    assert Recipe.from_dict(tomllib.loads(recipe.to_toml())) == recipe
+    assert recipe.with_values({}) == recipe
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_has_a_file_of_its_own(name, tmp_path):
+    recipe = load_recipe(name)
+    path = tmp_path / "recipe.toml"
+    path.write_text(recipe.to_toml(), encoding="utf-8")
+    assert load_recipe(str(path)) == recipe == RECIPES[name]
+
+
+def test_an_empty_file_is_the_default(tmp_path):
+    path = tmp_path / "empty.toml"
+    path.write_text("")
+    assert load_recipe(str(path)) == Recipe() == RECIPES["default"]
+
+
+def test_a_mark_that_windows_puts_before_the_text(tmp_path):
+    path = tmp_path / "recipe.toml"
+    path.write_text("[train]\nepochs = 7\n", encoding="utf-8-sig")
+    assert load_recipe(str(path)).train.epochs == 7
+
+
+def test_what_is_not_named_keeps_its_default():
+    recipe = Recipe.from_dict({"feature": {"n_mfcc": 13}, "model": {"dropout": 0.1}})
+    assert recipe == replace(Recipe(), feature=replace(Recipe().feature, n_mfcc=13), model=Mlp(dropout=0.1))
+
+
+def test_with_data():
+    assert Recipe().with_data("here", "table", "").data == DataSettings("here", "table", "")
+
+
+def test_with_values():
+    recipe = RECIPES["tutorial"].with_values(
+        {"train.epochs": 3, "model.name": "mlp", "feature.fmax": 4_000, "split.rule": "grouped"}
+    )
+    assert (recipe.train.epochs, recipe.feature.fmax, recipe.split.rule) == (3, 4_000.0, "grouped")
+    assert recipe.model == Mlp(standardize=False)  # the same name again changes nothing
+    assert recipe.feature.resampler == "kaiser_fast"
+    assert RECIPES["tutorial"].train.epochs == 200
+
+
+def test_another_name_starts_from_its_own_defaults(monkeypatch):
+    from earmark.models import MODELS
+
+    monkeypatch.setitem(MODELS, "other", Mlp)
+    assert RECIPES["tutorial"].with_values({"model.name": "other"}).model.standardize is True
+    assert Recipe.from_dict({"model": {"name": "other", "dropout": 0.25}}).model == Mlp(dropout=0.25)
+
+
+SECTIONS = "data, split, feature, model, train"
+
+
+@pytest.mark.parametrize(
+    ("tables", "error", "message"),
+    [
+        ({"training": {}}, SettingError, f"The recipe has 'training', but a recipe consists of the tables: {SECTIONS}."),
+        ({"train": 5}, SettingError, f"The recipe has 'train', but a recipe consists of the tables: {SECTIONS}."),
+        ({"model": {"name": "cnn"}}, UnknownNameError, "No model is called 'cnn'. There are: mlp."),
+        ({"model": {"name": ["mlp"]}}, UnknownNameError, "No model is called '['mlp']'. There are: mlp."),
+        ({"feature": {"name": "mfc"}}, UnknownNameError, "No feature is called 'mfc'. There are: mfcc. Did you mean 'mfcc'?"),
+        ({"data": {"paht": "x"}}, SettingError, "[data] has no setting 'paht'. There are: path, layout, pattern. Did you mean 'path'?"),
+        ({"data": {"path": 5}}, SettingError, "[data] path is 5, but must be text."),
+        ({"train": {"epochs": True}}, SettingError, "[train] epochs is True, but must be a whole number."),
+        ({"train": {"epochs": 0}}, SettingError, "[train] epochs is 0, but must be from 1 to 100000."),
+        ({"train": {"learning_rate": 0}}, SettingError, "[train] learning_rate is 0.0, but must be above 0, at most 10."),
+        ({"model": {"dropout": 1}}, SettingError, "[model] dropout is 1, but must be from 0 to below 1."),
+        ({"model": {"hidden": [0]}}, SettingError, "[model] hidden is [0], but every layer must have 1 to 100000 units."),
+        ({"split": {"test_share": 0}}, SettingError, "[split] test_share is 0, but must be above 0 and at most 0.5."),
+        ({"split": {"folds": 1}}, SettingError, "[split] folds is 1, but must be from 2 to 100."),
+        ({"split": {"seed": -1}}, SettingError, "[split] seed is -1, but must be from 0 to 4294967295."),
+        (
+            {"split": {"rule": "speaker"}},
+            SettingError,
+            "[split] rule is 'speaker'. Allowed: 'auto', 'official', 'grouped', 'random'.",
+        ),
+        ({"feature": {"n_mfcc": 200}}, SettingError, "[feature] n_mfcc is 200, but must be from 1 to n_mels (128)."),
+        ({"feature": {"top_db": float("inf")}}, SettingError, "[feature] top_db is not a finite number."),
+    ],
+)  # fmt: skip
+def test_refusals(tables, error, message):
+    with pytest.raises(error) as caught:
+        Recipe.from_dict(tables)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("name", ["epochs", "training.epochs", "", ".", "model"])
+def test_values_that_name_no_setting(name):
+    with pytest.raises(
+        SettingError,
+        match=re.escape(f"'{name}' is no setting. Name it TABLE.SETTING, TABLE one of {SECTIONS}."),
+    ):
+        Recipe().with_values({name: 1})
+
+
+def test_values_of_no_such_setting():
+    with pytest.raises(
+        SettingError, match=r"^\[train\] has no setting 'epoch'\. .* Did you mean 'epochs'\?$"
+    ):
+        Recipe().with_values({"train.epoch": 1})
+
+
+def test_neither_a_name_nor_a_file(tmp_path):
+    with pytest.raises(UnknownNameError) as caught:
+        load_recipe("tutrial")
+    assert (
+        str(caught.value)
+        == "No recipe is called 'tutrial'. There are: default, tutorial. Did you mean 'tutorial'?"
+    )
+    with pytest.raises(PathError, match=r"absent\.toml cannot be read: No such file or directory\.$"):
+        load_recipe(str(tmp_path / "absent.toml"))
+    with pytest.raises(PathError, match=r"cannot be read: Is a directory\.$"):
+        load_recipe(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"epochs: 5", "is not a TOML file: "),
+        (b"\xff\xfe", "is not a TOML file: "),
+        (b"a = " + b"[" * 50_000, "is not a TOML file: "),
+        (b"[train]\nepochs = 1\nepochs = 2\n", "is not a TOML file: "),
+        (b"#" * (2**20 + 1), "is too large for a recipe."),
+        (b"epochs = 5", f"has 'epochs', but a recipe consists of the tables: {SECTIONS}."),
+    ],
+)
+def test_files_that_are_no_recipe(tmp_path, content, message):
+    path = tmp_path / "r.toml"
+    path.write_bytes(content)
+    with pytest.raises(SettingError) as caught:
+        load_recipe(str(path))
+    assert str(caught.value).startswith(f"{path} {message}")
+
+
+# Every setting is read by something. For each section: another value of every setting, and what must come out
+# differently for it.
+
+
+class Heard(Exception):
+    """Carries what a function was called with."""
+
+
+def data_outcome(settings, monkeypatch):
+    def listen(*arguments):
+        raise Heard(arguments)
+
+    monkeypatch.setattr("earmark.pipeline.read", listen)
+    with pytest.raises(Heard) as caught:
+        prepare(Recipe(data=settings), None)
+    return caught.value.args
+
+
+def split_outcome(settings, monkeypatch):
+    n = 240
+    groups = np.arange(n) // 4
+    rows = Rows(
+        (groups % 3).astype(np.int64), groups.astype(np.int64), np.array([f"g{g}" for g in groups], object),
+        np.arange(n), np.where(settings.test_fold >= 0, groups // 3 % 4 + 1, -1).astype(np.int32), ("d", ""),
+    )  # fmt: skip
+    grouped = settings if settings.test_fold == 0 and settings.rule == "grouped" else None
+    parts = [holdout(rows, settings), *(cross_validation(rows, grouped) if grouped else [])]
+    return [s.roles.tolist() for s in parts]
+
+
+def feature_outcome(feature, monkeypatch):
+    noise = np.random.default_rng(0).standard_normal(8_000).astype(np.float32)
+    tail = np.concatenate([noise, 1e-6 * noise])
+    return feature.resampler, feature.extract(Waveform(tail, feature.sample_rate)).tolist()
+
+
+def fit_outcome(model, train, folder):
+    rng = np.random.default_rng(0)
+    targets = (rng.random(60) < 0.3).astype(np.int64)
+    values = (3 + targets[:, None] + rng.standard_normal((60, 4))).astype(np.float32)
+    problem = Problem(values, targets, 2, model, train)
+    (fitted,) = fit(problem, [Task(np.arange(40), np.arange(40, 60), train.seed)], folder)
+    network = fitted.network
+    return len(fitted.history), network.parameters.tolist(), network.mean.tolist()
+
+
+OTHER_VALUES = {
+    DataSettings(path="a"): {"path": "b", "layout": "table", "pattern": "{label}.wav"},
+    SplitSettings(rule="grouped"): {
+        "rule": "official", "test_share": 0.4, "validation_share": 0.3, "folds": 4, "seed": 1,
+    },
+    SplitSettings(rule="official"): {"test_fold": 2},
+    Mfcc(statistics=("mean", "std")): {
+        "sample_rate": 16_000, "resampler": "kaiser_fast", "n_mfcc": 20, "n_fft": 1024, "hop_length": 256,
+        "n_mels": 64, "fmin": 300.0, "fmax": 4_000.0, "top_db": 20.0, "statistics": ("mean",),
+    },
+    Mlp(hidden=(6,)): {"hidden": (7,), "dropout": 0.0, "standardize": False},
+    TrainSettings(epochs=12, patience=2): {
+        "epochs": 1, "batch_size": 8, "learning_rate": 0.1, "class_weights": "none", "patience": 0, "seed": 1,
+    },
+}  # fmt: skip
+CASES = [
+    pytest.param(base, name, value, id=f"{type(base).__name__}.{name}")
+    for base, values in OTHER_VALUES.items()
+    for name, value in values.items()
+]
+
+
+def outcome(settings, monkeypatch, folder: Path):
+    match settings:
+        case DataSettings():
+            return data_outcome(settings, monkeypatch)
+        case SplitSettings():
+            return split_outcome(settings, monkeypatch)
+        case Mfcc():
+            return feature_outcome(settings, monkeypatch)
+        case Mlp():
+            return fit_outcome(settings, TrainSettings(epochs=3), folder)
+        case _:
+            return fit_outcome(Mlp(hidden=(6,)), settings, folder)
+
+
+@pytest.mark.parametrize(("base", "name", "value"), CASES)
+def test_every_setting_makes_a_difference(base, name, value, monkeypatch, tmp_path):
+    changed = replace(base, **{name: value})
+    section = {DataSettings: "data", SplitSettings: "split", Mfcc: "feature", Mlp: "model"}.get(
+        type(base), "train"
+    )
+    whole = replace(Recipe(), **{section: base})
+    plain = list(value) if isinstance(value, tuple) else value
+    assert whole.with_values({f"{section}.{name}": plain}) == replace(Recipe(), **{section: changed})
+    assert outcome(changed, monkeypatch, tmp_path / "changed") != outcome(
+        base, monkeypatch, tmp_path / "base"
+    )
+
+
+def test_no_setting_is_left_out_above():
+    recipe = Recipe()
+    for section in fields(recipe):
+        settings = getattr(recipe, section.name)
+        tried = {
+            name for base, values in OTHER_VALUES.items() if type(base) is type(settings) for name in values
+        }
+        assert tried == {f.name for f in fields(settings)}, section.name
+
+
+def test_the_resampler_is_passed_on(write_wav, tmp_path):
+    """`Mfcc.resampler` is not used by `extract` itself, but by what loads the file for it."""
+    from earmark.extract import extract
+    from earmark.readers import read
+
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 8_000)
+    for name in ("a_1_0", "b_1_0"):
+        write_wav(tmp_path / f"{name}.wav", noise, 16_000)
+    dataset = read(tmp_path, pattern="{label}_{group}_{take}.wav")
+    one, other = (extract(dataset, Mfcc(resampler=r)).values for r in ("soxr_hq", "kaiser_fast"))
+    assert not np.array_equal(one, other)
+
+
+def test_a_feature_that_keeps_time_is_refused_before_anything_breaks(tone_set):
+    recipe = Recipe().with_values({"feature.statistics": []})
+    recipe = recipe.with_data(str(tone_set), "auto", "{label}_{group}_{take}.wav")
+    from earmark.listener import Silent
+
+    with pytest.raises(EarmarkError) as caught:
+        prepare(recipe, Silent())
+    assert str(caught.value) == (
+        "[feature] mfcc with these settings gives a course over time, but one vector a clip is needed."
+        " Name at least one of its statistics, such as --set 'feature.statistics=[\"mean\"]'."
+    )
