@@ -31,7 +31,7 @@ ONE, TEN = "fit, 1 network", f"fit, {MANY} networks"
 
 def measure(quick: bool) -> Section:
     rows, epochs, rounds = (640, 2, 2) if quick else (6985, 5, 9)
-    fit_epochs, fit_rounds = (2, 1) if quick else (30, 5)
+    fit_epochs, fit_rounds = (2, 1) if quick else (200, 3)
     rng = np.random.default_rng(0)
     values = rng.standard_normal((rows, 40)).astype(np.float32)
     targets = rng.integers(0, CLASSES, rows)

@@ -15,7 +15,8 @@ import pytest
 
 from earmark import demo
 from earmark.demo import CLIPS, DEMO_VERSION, make_demo, recording
-from earmark.demo_sounds import KINDS, SAMPLE_RATE, shaped, unit
+from earmark.demo_sounds import KINDS
+from earmark.demo_tones import SAMPLE_RATE, shaped, unit
 from earmark.errors import PathError, SettingError
 
 

@@ -120,7 +120,7 @@ SECTIONS = "data, split, feature, model, train"
         ({"training": {}}, SettingError, f"The recipe has 'training', but a recipe consists of the tables: {SECTIONS}."),
         ({"train": 5}, SettingError, f"The recipe has 'train', but a recipe consists of the tables: {SECTIONS}."),
         ({"model": {"name": "cnn"}}, UnknownNameError, "No model is called 'cnn'. There are: mlp."),
-        ({"model": {"name": ["mlp"]}}, UnknownNameError, "No model is called '['mlp']'. There are: mlp."),
+        ({"model": {"name": ["mlp"]}}, UnknownNameError, "No model is called '['mlp']'. There are: mlp. Did you mean 'mlp'?"),
         ({"feature": {"name": "mfc"}}, UnknownNameError, "No feature is called 'mfc'. There are: mfcc. Did you mean 'mfcc'?"),
         ({"data": {"paht": "x"}}, SettingError, "[data] has no setting 'paht'. There are: path, layout, pattern. Did you mean 'path'?"),
         ({"data": {"path": 5}}, SettingError, "[data] path is 5, but must be text."),
@@ -252,7 +252,7 @@ OTHER_VALUES = {
         "n_mels": 64, "fmin": 300.0, "fmax": 4_000.0, "top_db": 20.0, "statistics": ("mean",),
     },
     Mlp(hidden=(6,)): {"hidden": (7,), "dropout": 0.0, "standardize": False},
-    TrainSettings(epochs=12, patience=2): {
+    TrainSettings(epochs=40, patience=2): {
         "epochs": 1, "batch_size": 8, "learning_rate": 0.1, "class_weights": "none", "patience": 0, "seed": 1,
     },
 }  # fmt: skip

@@ -18,9 +18,9 @@ import numpy as np
 from numpy.random import Generator, SeedSequence, default_rng
 from numpy.typing import NDArray
 
-from earmark.demo_sounds import (
+from earmark.demo_sounds import KINDS
+from earmark.demo_tones import (
     HZ,
-    KINDS,
     OCTAVES,
     SAMPLE_RATE,
     SIZE,
