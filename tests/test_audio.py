@@ -16,7 +16,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from earmark import audio
-from earmark.audio import decode, decode_bytes, load, read_stream, riff
+from earmark.audio import decode, decode_bytes, load, read_stream, riff, scratch
 from earmark.errors import (
     AudioError,
     EmptyAudioError,
@@ -226,7 +226,9 @@ FORMATS = list(every_format())
 def test_there_are_many_formats():
     assert len(FORMATS) > 120
     names = " ".join(str(p.id) for p in FORMATS)
-    assert all(f"{name}-" in names for name in ("WAV", "FLAC", "OGG-VORBIS", "OGG-OPUS", "MP3", "AIFF", "CAF", "AU"))
+    assert all(
+        f"{name}-" in names for name in ("WAV", "FLAC", "OGG-VORBIS", "OGG-OPUS", "MP3", "AIFF", "CAF", "AU")
+    )
 
 
 @pytest.mark.parametrize("data", FORMATS)
@@ -251,9 +253,9 @@ def test_a_flac_from_a_pipe_does_not_know_its_length(tmp_path):
     assert len(whole.samples) == 6_000
     assert np.array_equal(decode_bytes(bytes(data), "it").samples, whole.samples)
     assert np.array_equal(decode(path, 0.1, 0.2).samples, whole.samples[2_205:4_410])
-    with pytest.raises(EmptyAudioError, match="starts at 9 s, but the file is 0.272109 s long"):
+    with pytest.raises(EmptyAudioError, match=r"starts at 9 s, but the file is 0.272109 s long"):
         decode(path, 9)
-    with pytest.raises(TooShortAudioError, match="ends at 9 s, but the file is 0.272109 s long"):
+    with pytest.raises(TooShortAudioError, match=r"ends at 9 s, but the file is 0.272109 s long"):
         decode(path, None, 9)
 
 
@@ -418,6 +420,11 @@ class TestRefusals:
     def test_an_end_that_is_a_little_late_is_forgiven(self, second):
         assert np.array_equal(decode(second, 0.5, 1.1).samples, decode(second, 0.5).samples)
 
+    def test_a_late_end_does_not_read_what_follows_the_sound(self, tmp_path):
+        path = tmp_path / "a.wav"
+        path.write_bytes(wav(fmt(), chunk(b"data", SOUND), chunk(b"LIST", b"\x7f" * 9_000)))
+        assert np.array_equal(decode(path, 0.1, 0.25).samples, decode(path, 0.1).samples)
+
     def test_cut_that_makes_no_sense(self, second):
         early = "the clip starts at {} s, but must start at 0 s or later"
         refused(EmptyAudioError, early.format("-1"), second, -1.0)
@@ -486,18 +493,24 @@ def test_errors_survive_a_trip_between_processes(kind):
 # ── bytes that mean harm ────────────────────────────────────────────────────────────────────────────────────────
 
 
+def outcome(call):
+    try:
+        return call()
+    except AudioError as error:
+        return error
+
+
 def survives(path, data):
     """Assert that ``data`` gives sound or an AudioError, from a file and from memory alike."""
     path.write_bytes(data)
     for call in (lambda: decode(path), lambda: decode(path, 0.01, 0.05), lambda: decode_bytes(data, "it")):
-        try:
-            wave = call()
-        except AudioError as error:
-            assert error.reason
-            assert "\n" not in error.reason
+        result = outcome(call)
+        if isinstance(result, AudioError):
+            assert result.reason
+            assert "\n" not in result.reason
         else:
-            assert len(wave.samples) >= audio.MIN_SECONDS * wave.sample_rate
-            assert np.isfinite(wave.samples).all()
+            assert len(result.samples) >= audio.MIN_SECONDS * result.sample_rate
+            assert np.isfinite(result.samples).all()
 
 
 @given(data=st.binary(max_size=300))
@@ -542,6 +555,14 @@ def test_any_damage_to_any_format(scrap, data, edits, cut):
         if at < len(damaged):
             damaged[at] = value
     survives(scrap, bytes(damaged[:cut]))
+
+
+def test_a_place_before_the_start_of_memory_is_not_found():
+    memory = audio._Memory(b"abcdef")
+    assert memory.seek(3) == 3
+    assert memory.seek(-1) == 3  # an exception would be printed by the callback that libsndfile calls
+    assert memory.seek(2**63 - 1, os.SEEK_CUR) == 3
+    assert memory.read() == b"def"
 
 
 def claims(hours):
@@ -591,6 +612,14 @@ def assortment(tmp_path_factory, write_wav):
         write_wav(folder / f"{i}.wav", noise(frames + i, channels), rate, subtype)
         for i, (frames, channels, rate, subtype) in enumerate(cases)
     ]
+
+
+def test_what_was_in_the_buffers_does_not_matter(assortment):
+    before = [decode(path).samples for path in assortment]
+    for path, samples in zip(reversed(assortment), reversed(before), strict=True):
+        for buffer in scratch._local.buffers.values():
+            buffer.fill(np.nan if buffer.dtype.kind == "f" else -9_999)
+        assert np.array_equal(decode(path).samples, samples)
 
 
 @pytest.mark.parametrize("method", sorted(audio.RESAMPLERS))

@@ -32,11 +32,11 @@ def librosa_resample():
     def call(samples, rate, target, method):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            try:
-                return librosa.resample(samples, orig_sr=rate, target_sr=target, res_type=method)
-            except ValueError as error:
-                assert "too small to resample" in str(error)
+            if method == "kaiser_fast" and int(len(samples) * (target / rate)) < 1:
+                with pytest.raises(ValueError, match="too small to resample"):
+                    librosa.resample(samples, orig_sr=rate, target_sr=target, res_type=method)
                 return None
+            return librosa.resample(samples, orig_sr=rate, target_sr=target, res_type=method)
 
     return call
 
@@ -58,9 +58,7 @@ def test_equals_librosa(librosa_resample, method, rate, target):
         theirs = librosa_resample(samples, rate, target, method)
         if theirs is None:
             continue
-        # librosa counts in floating point, which may give one sample more.
-        assert 0 <= len(theirs) - len(ours) <= 1
-        np.testing.assert_allclose(ours, theirs[: len(ours)], rtol=0, atol=1e-5)
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("method", sorted(RESAMPLERS))
@@ -118,11 +116,11 @@ def test_linear_finite_and_of_the_right_length(method, rate, target, length, see
 
 @given(
     method=st.sampled_from(sorted(RESAMPLERS)),
-    rate=st.integers(1, 20_000) | st.sampled_from([44_101, 99_991, 500_000, 768_000]),
+    rate=st.integers(1, 20_000) | st.sampled_from([44_101, 500_000, 768_000]),
     target=st.sampled_from([1_000, 8_000, 22_050]),
     length=st.integers(0, 300),
 )
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 def test_any_rate(method, rate, target, length):
     ours = resample(sound(length), rate, target, method)
     assert len(ours) == math.ceil(length * target / rate)
@@ -168,7 +166,9 @@ def poison():
 
 @pytest.mark.parametrize("method", sorted(RESAMPLERS))
 def test_what_was_in_the_buffers_does_not_matter(method):
-    cases = [(rate, length) for length in (5_000, 10, 44_100, 1, 333) for rate in (44_100, 48_000, 8_000, 11_127)]
+    cases = [
+        (rate, length) for length in (5_000, 10, 44_100, 1, 333) for rate in (44_100, 48_000, 8_000, 11_127)
+    ]
     first = [resample(sound(length), rate, 22_050, method) for rate, length in cases]
     for _ in range(2):
         for (rate, length), before in zip(cases, first, strict=True):
@@ -196,9 +196,13 @@ def test_the_input_is_only_read():
 def test_threads():
     kernel._taps.cache_clear()
     kernel._blocks.cache_clear()
-    cases = [(rate, length) for rate in (8_000, 44_100, 48_000, 96_000) for length in (100, 44_100, 9_999)] * 8
+    cases = [
+        (rate, length) for rate in (8_000, 44_100, 48_000, 96_000) for length in (100, 44_100, 9_999)
+    ] * 8
     with ThreadPoolExecutor(8) as pool:
-        together = list(pool.map(lambda case: resample(sound(case[1]), case[0], 22_050, "kaiser_fast"), cases))
+        together = list(
+            pool.map(lambda case: resample(sound(case[1]), case[0], 22_050, "kaiser_fast"), cases)
+        )
     for (rate, length), samples in zip(cases, together, strict=True):
         assert np.array_equal(samples, resample(sound(length), rate, 22_050, "kaiser_fast"))
 
