@@ -33,8 +33,9 @@ LABELS = ("dog", "cat", "Grünfink")
 MODEL = Mlp(hidden=(4,))
 
 
-def network(dims=FEATURE.dims, labels=len(LABELS)):
-    shape = MODEL.shape(dims, labels)
+def network():
+    dims = FEATURE.dims
+    shape = MODEL.shape(dims, len(LABELS))
     return Network(shape, glorot(shape, 0), np.zeros(dims, np.float32), np.full(dims, 0.01, np.float32))
 
 
@@ -159,12 +160,14 @@ def test_no_file(tmp_path):
 
 
 def test_a_folder(tmp_path):
-    with pytest.raises(PathError, match="is a folder, not a model file. The model comes before the data.$"):
+    with pytest.raises(
+        PathError, match=r"is a folder, not a model file\. The model comes before the data\.$"
+    ):
         read_bundle(tmp_path)
 
 
 def test_a_name_that_no_file_can_have(tmp_path):
-    with pytest.raises(PathError, match="cannot be read: File name too long.$"):
+    with pytest.raises(PathError, match=r"cannot be read: File name too long\.$"):
         read_bundle(tmp_path / ("n" * 300))
 
 
@@ -396,10 +399,10 @@ def test_as_many_labels_as_scores(refused, packed):
 
 
 @pytest.mark.parametrize(
-    ("format", "said"), [(2, "2"), (0, "0"), ("1", "'1'"), (None, "None"), ("x" * 999, "'" + "x" * 19)]
+    ("number", "said"), [(2, "2"), (0, "0"), ("1", "'1'"), (None, "None"), ("x" * 999, "'" + "x" * 19)]
 )
-def test_another_format(refused, packed, format, said):
-    message = refused(rebuild(packed, lambda about: {**about, "format": format}))
+def test_another_format(refused, packed, number, said):
+    message = refused(rebuild(packed, lambda about: {**about, "format": number}))
     assert message == (
         f"PATH has format {said}; this Earmark reads format 1. Update Earmark: pip install --upgrade earmark"
     )
@@ -419,6 +422,20 @@ def test_json_that_is_broken(refused, packed, about):
 @pytest.mark.parametrize("about", [b"[" * 100_000, b'{"a":' * 100_000, b'{"format": ' + b"[" * 50_000])
 def test_deep_nesting(refused, packed, about):
     assert refused(rebuild(packed, lambda _: about)) == "PATH is damaged: it holds values beyond all measure."
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"model": [["name", "mlp"]]},
+        {"provenance": {"train_groups": "all"}},
+        {"provenance": {"train_groups": [1, 2]}},
+        {"provenance": {"train_groups": [[]]}},
+    ],
+)
+def test_a_record_that_cannot_be_used(refused, packed, change):
+    message = refused(rebuild(packed, lambda about: {**about, **change}))
+    assert message == "PATH: its record of the training is malformed."
 
 
 def change_golden(**values):
@@ -461,7 +478,7 @@ def test_another_front_end(refused, packed):
 
 
 def test_no_test_sounds(refused, packed):
-    none = dict.fromkeys((f"golden/{i}.npy" for i in range(3)))
+    none = dict.fromkeys(f"golden/{i}.npy" for i in range(3))
     message = refused(rebuild(packed, lambda about: {**about, "golden": []}, entries=none))
     assert message == "PATH has no test sounds, so that nothing shows whether it works."
 

@@ -85,7 +85,7 @@ def test_longest_name(tmp_path):
 
 def test_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(OSError, match="Not a directory|File exists"):
+    with pytest.raises(OSError, match=r"Not a directory|File exists"):
         write_atomically(tmp_path / "file" / "below", b"x")
 
 

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import shutil
+import threading
 
 import numpy as np
 import pytest
@@ -174,6 +175,19 @@ def test_standard_input(predictor, clips):
     assert (nothing.path, nothing.reason) == ("-", "nothing came on the stream")
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_named_pipe(predictor, clips, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with open(clips[0], "rb") as file:  # noqa: PTH123
+        writer = threading.Thread(target=lambda: pipe.write_bytes(file.read()))
+        writer.start()
+        assert expand([str(pipe)]) == [str(pipe)]
+        heard = predictor.predict(str(pipe))
+        writer.join()
+    assert heard.label == predictor.predict(clips[0]).label
+
+
 def test_expand(tmp_path, write_wav, monkeypatch):
     for name in ("s10.wav", "s2.wav", "sub/b.flac", ".hidden.wav"):
         write_wav(tmp_path / "sounds" / name, np.zeros(1000))
@@ -284,6 +298,16 @@ def test_table():
     assert out == "unknown  0.50  c.wav  (dog 0.50)\ncat  1.00  d.wav  (dog 0.00)\n"
     assert "Grün.wav" in errors
     assert code == 1
+
+
+def test_a_name_cannot_command_the_terminal():
+    name = "a\n\x1b[31m\udcff Grün.wav"
+    shown = "a\\n\\x1b[31m\\udcff Grün.wav"
+    results = [
+        Prediction(name, 0, 1, "cat", 1.0, {"cat": 1.0, "dog": 0.0}),
+        UnreadableAudioError(name, "odd"),
+    ]
+    assert written("table", results)[1:] == (f"cat  1.00  {shown}  (dog 0.00)\n", f"error: {shown}: odd\n")
 
 
 @pytest.mark.parametrize("style", FORMATS)

@@ -112,37 +112,38 @@ def test_another_name_starts_from_its_own_defaults(monkeypatch):
 
 
 SECTIONS = "data, split, feature, model, train"
+CONSISTS = f"consists of the tables: {SECTIONS}."
 
 
 @pytest.mark.parametrize(
-    ("tables", "error", "message"),
+    ("tables", "message"),
     [
-        ({"training": {}}, SettingError, f"The recipe has 'training', but a recipe consists of the tables: {SECTIONS}."),
-        ({"train": 5}, SettingError, f"The recipe has 'train', but a recipe consists of the tables: {SECTIONS}."),
-        ({"model": {"name": "cnn"}}, UnknownNameError, "No model is called 'cnn'. There are: mlp."),
-        ({"model": {"name": ["mlp"]}}, UnknownNameError, "No model is called '['mlp']'. There are: mlp. Did you mean 'mlp'?"),
-        ({"feature": {"name": "mfc"}}, UnknownNameError, "No feature is called 'mfc'. There are: mfcc. Did you mean 'mfcc'?"),
-        ({"data": {"paht": "x"}}, SettingError, "[data] has no setting 'paht'. There are: path, layout, pattern. Did you mean 'path'?"),
-        ({"data": {"path": 5}}, SettingError, "[data] path is 5, but must be text."),
-        ({"train": {"epochs": True}}, SettingError, "[train] epochs is True, but must be a whole number."),
-        ({"train": {"epochs": 0}}, SettingError, "[train] epochs is 0, but must be from 1 to 100000."),
-        ({"train": {"learning_rate": 0}}, SettingError, "[train] learning_rate is 0.0, but must be above 0, at most 10."),
-        ({"model": {"dropout": 1}}, SettingError, "[model] dropout is 1, but must be from 0 to below 1."),
-        ({"model": {"hidden": [0]}}, SettingError, "[model] hidden is [0], but every layer must have 1 to 100000 units."),
-        ({"split": {"test_share": 0}}, SettingError, "[split] test_share is 0, but must be above 0 and at most 0.5."),
-        ({"split": {"folds": 1}}, SettingError, "[split] folds is 1, but must be from 2 to 100."),
-        ({"split": {"seed": -1}}, SettingError, "[split] seed is -1, but must be from 0 to 4294967295."),
+        ({"training": {}}, f"The recipe has 'training', but a recipe {CONSISTS}"),
+        ({"train": 5}, f"The recipe has 'train', but a recipe {CONSISTS}"),
+        ({"model": {"name": "cnn"}}, "No model is called 'cnn'. There are: mlp."),
+        ({"model": {"name": ["mlp"]}}, "No model is called '['mlp']'. There are: mlp. Did you mean 'mlp'?"),
+        ({"feature": {"name": "mfc"}}, "No feature is called 'mfc'. There are: mfcc. Did you mean 'mfcc'?"),
+        ({"data": {"pat": 1}}, "[data] has no setting 'pat'. There are: path, layout, pattern. Did you mean 'path'?"),
+        ({"data": {"path": 5}}, "[data] path is 5, but must be text."),
+        ({"train": {"epochs": True}}, "[train] epochs is True, but must be a whole number."),
+        ({"train": {"epochs": 0}}, "[train] epochs is 0, but must be from 1 to 100000."),
+        ({"train": {"learning_rate": 0}}, "[train] learning_rate is 0.0, but must be above 0, at most 10."),
+        ({"model": {"dropout": 1}}, "[model] dropout is 1, but must be from 0 to below 1."),
+        ({"model": {"hidden": [0]}}, "[model] hidden is [0], but every layer must have 1 to 100000 units."),
+        ({"split": {"test_share": 0}}, "[split] test_share is 0, but must be above 0 and at most 0.5."),
+        ({"split": {"folds": 1}}, "[split] folds is 1, but must be from 2 to 100."),
+        ({"split": {"seed": -1}}, "[split] seed is -1, but must be from 0 to 4294967295."),
         (
             {"split": {"rule": "speaker"}},
-            SettingError,
+
             "[split] rule is 'speaker'. Allowed: 'auto', 'official', 'grouped', 'random'.",
         ),
-        ({"feature": {"n_mfcc": 200}}, SettingError, "[feature] n_mfcc is 200, but must be from 1 to n_mels (128)."),
-        ({"feature": {"top_db": float("inf")}}, SettingError, "[feature] top_db is not a finite number."),
+        ({"feature": {"n_mfcc": 200}}, "[feature] n_mfcc is 200, but must be from 1 to n_mels (128)."),
+        ({"feature": {"top_db": float("inf")}}, "[feature] top_db is not a finite number."),
     ],
 )  # fmt: skip
-def test_refusals(tables, error, message):
-    with pytest.raises(error) as caught:
+def test_refusals(tables, message):
+    with pytest.raises((SettingError, UnknownNameError)) as caught:
         Recipe.from_dict(tables)
     assert str(caught.value) == message
 
@@ -199,16 +200,16 @@ def test_files_that_are_no_recipe(tmp_path, content, message):
 # differently for it.
 
 
-class Heard(Exception):
+class HeardError(Exception):
     """Carries what a function was called with."""
 
 
 def data_outcome(settings, monkeypatch):
     def listen(*arguments):
-        raise Heard(arguments)
+        raise HeardError(arguments)
 
     monkeypatch.setattr("earmark.pipeline.read", listen)
-    with pytest.raises(Heard) as caught:
+    with pytest.raises(HeardError) as caught:
         prepare(Recipe(data=settings), None)
     return caught.value.args
 
@@ -252,9 +253,10 @@ OTHER_VALUES = {
         "n_mels": 64, "fmin": 300.0, "fmax": 4_000.0, "top_db": 20.0, "statistics": ("mean",),
     },
     Mlp(hidden=(6,)): {"hidden": (7,), "dropout": 0.0, "standardize": False},
-    TrainSettings(epochs=40, patience=2): {
-        "epochs": 1, "batch_size": 8, "learning_rate": 0.1, "class_weights": "none", "patience": 0, "seed": 1,
+    TrainSettings(epochs=4): {
+        "epochs": 1, "batch_size": 8, "learning_rate": 0.1, "class_weights": "none", "seed": 1,
     },
+    TrainSettings(learning_rate=0.5, patience=2): {"patience": 0},
 }  # fmt: skip
 CASES = [
     pytest.param(base, name, value, id=f"{type(base).__name__}.{name}")

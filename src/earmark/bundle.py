@@ -220,9 +220,12 @@ def _bundle(path: Path, about: dict[str, Any], entries: dict[str, bytes]) -> Bun
         golden.append(Golden(Waveform(samples, feature.sample_rate), probabilities))
     if not golden:
         raise BundleFormatError(f"{path} has no test sounds, so that nothing shows whether it works.")
-    return Bundle(
-        tuple(labels), feature, dict(about["model"]), network, tuple(golden), dict(about["provenance"])
-    )
+    model, provenance = about["model"], about["provenance"]
+    learnt = provenance.get("train_groups", [])
+    hashes = isinstance(learnt, list) and all(isinstance(name, str) for name in learnt)
+    if not isinstance(model, dict) or not isinstance(provenance, dict) or not hashes:
+        raise BundleFormatError(f"{path}: its record of the training is malformed.")
+    return Bundle(tuple(labels), feature, model, network, tuple(golden), provenance)
 
 
 def _samples(data: bytes) -> FloatArray | None:

@@ -93,6 +93,9 @@ class Predictor:
         feature = self.bundle.feature
         if path == STDIN:
             waveform = read_stream(stdin or sys.stdin.buffer, STDIN)
+        elif Path(path).is_fifo():  # as a shell's <(...) gives it
+            with Path(path).open("rb") as pipe:
+                waveform = read_stream(pipe, path)
         else:
             waveform = load(Path(path), feature.sample_rate, feature.resampler)
         return self._prediction(path, waveform.seconds, self.score_waveform(waveform))
@@ -111,7 +114,8 @@ class Predictor:
         if len(paths) == 1:
             yield one(paths[0])
         else:
-            yield from engine.map(one, paths, workers)
+            # A thread that waits for standard input could not be interrupted; this one can.
+            yield from engine.map(one, paths, 1 if STDIN in paths else workers)
 
     def _prediction(self, path: str, seconds: float, scores: FloatArray) -> Prediction:
         labels = self.bundle.labels
@@ -161,11 +165,11 @@ def expand(paths: Sequence[str]) -> list[str]:
     found: list[str] = []
     for path in paths:
         try:
-            if path == STDIN or Path(path).is_file():
+            if path != STDIN and not Path(path).exists():
+                raise PathError(f"There is no file or folder '{path}'.")
+            if path == STDIN or not Path(path).is_dir():
                 found.append(path)
                 continue
-            if not Path(path).is_dir():
-                raise PathError(f"There is no file or folder '{path}'.")
             listing = Listing.of(Path(path))
         except OSError as error:
             raise PathError(f"{path} cannot be read: {error.strerror}.") from None

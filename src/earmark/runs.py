@@ -20,6 +20,7 @@ from earmark.errors import MissingExtraError, RunError
 from earmark.files import write_atomically, write_json
 
 STATE = "run.json"
+_LONGEST_NAME = 100
 _PACKAGES = ("earmark", "numpy", "scipy", "soundfile", "soxr", "onnxruntime", "onnx", "scikit-learn")
 
 
@@ -82,7 +83,7 @@ def open_run(base: Path, name: str, settings: Any) -> Iterator[Run]:
     except ImportError:
         raise MissingExtraError("Training", "train", "filelock") from None
     identity = hashlib.blake2b(json.dumps(settings, sort_keys=True).encode(), digest_size=16).hexdigest()
-    stem = f"{re.sub(r'[^A-Za-z0-9._-]+', '-', name).strip('-.')}-{identity[:8]}"
+    stem = f"{re.sub(r'[^A-Za-z0-9._-]+', '-', name).strip('-.')[-_LONGEST_NAME:]}-{identity[:8]}"
     for number in range(1, 10_000):
         folder = base / (stem if number == 1 else f"{stem}-{number}")
         lock = FileLock(folder / ".lock")

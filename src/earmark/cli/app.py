@@ -12,7 +12,22 @@ from typing import Annotated, Any, ParamSpec
 
 import typer
 
-from earmark.errors import EarmarkError, PathError, SettingError, UnknownNameError
+from earmark.cli import options
+from earmark.cli.options import (
+    Change,
+    DatasetPath,
+    FeatureName,
+    Json,
+    Layout,
+    Model,
+    Output,
+    Pattern,
+    RecipeName,
+    Runs,
+    Seed,
+    Strict,
+)
+from earmark.errors import EarmarkError, SettingError, UnknownNameError
 
 app = typer.Typer(
     name="earmark",
@@ -25,30 +40,6 @@ app = typer.Typer(
 
 _P = ParamSpec("_P")
 _debug = False
-
-DatasetPath = Annotated[str, typer.Argument(metavar="DATASET", help="A folder or a table of labelled sound.")]
-Layout = Annotated[
-    str, typer.Option(help="urbansound8k, esc50, folders, table or pattern; found out by default.")
-]
-Pattern = Annotated[
-    str,
-    typer.Option(help="How file names are made, such as '{label}_{group}_{take}.wav'.", metavar="PATTERN"),
-]
-RecipeName = Annotated[str, typer.Option("--recipe", help="default, tutorial, or a recipe file (TOML).")]
-Model = Annotated[str | None, typer.Option("--model", help="The model to train: mlp.")]
-FeatureName = Annotated[str | None, typer.Option("--feature", help="The feature to extract: mfcc.")]
-Seed = Annotated[int | None, typer.Option(help="Of the split, the weights and the order of rows.")]
-Change = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set", metavar="TABLE.SETTING=VALUE", help="Change one setting of the recipe; may be repeated."
-    ),
-]
-Runs = Annotated[Path, typer.Option("--runs", help="Where run folders go.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
-Strict = Annotated[
-    bool, typer.Option("--strict", help="Exit with 1 when any clip or file was found wanting.")
-]
 
 
 def _version(asked: bool) -> None:
@@ -112,65 +103,6 @@ def _failed(error: BaseException, message: str, code: int) -> int:
     return code
 
 
-def _recipe(
-    name: str, model: str | None = None, feature: str | None = None, seed: int | None = None,
-    split: str | None = None, test_fold: int | None = None, changes: list[str] | None = None,
-) -> Any:  # fmt: skip
-    import tomllib
-
-    from earmark.recipe import load_recipe
-
-    options = {
-        "model.name": model, "feature.name": feature, "split.rule": split, "split.test_fold": test_fold,
-        "split.seed": seed, "train.seed": seed,
-    }  # fmt: skip
-    values = {key: value for key, value in options.items() if value is not None}
-    for change in changes or []:
-        key, equals, text = change.partition("=")
-        if not equals:
-            raise SettingError(f"--set takes TABLE.SETTING=VALUE, such as train.epochs=50; got '{change}'.")
-        try:
-            values[key.strip()] = tomllib.loads(f"value = {text}")["value"]
-        except (tomllib.TOMLDecodeError, RecursionError):
-            values[key.strip()] = text.strip()
-    return load_recipe(name).with_values(values)
-
-
-def _writable(path: Path | None) -> None:
-    """Refuse an output that cannot be written before an hour is spent on making it."""
-    if path is None:
-        return
-    if path.is_dir():
-        raise PathError(f"{path} is a folder; -o takes a file name, such as {path / 'model.earmark'}.")
-    if path.exists() and not path.is_file():
-        raise PathError(f"{path} is a device, not a file. Give -o the name of a file.")
-    if not path.parent.is_dir():
-        raise PathError(f"There is no folder '{path.parent}' to write {path.name} into. Make it first.")
-    _try_folder(path.parent)
-
-
-def _runs(folder: Path) -> None:
-    """Refuse a folder for runs that cannot be made, just as early."""
-    there = next(part for part in (folder, *folder.absolute().parents) if part.exists())
-    if not there.is_dir():
-        raise PathError(f"{there} is a file; --runs takes a folder.")
-    _try_folder(there)
-
-
-def _try_folder(folder: Path) -> None:
-    """Write into ``folder`` and take it back: no permission bit says as surely whether that can be done."""
-    import tempfile
-
-    try:
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise PathError(f"The folder '{folder}' cannot be written to: {error.strerror}.") from None
-
-
-Output = Annotated[Path | None, typer.Option("-o", "--output", help="Where the model file goes.")]
-
-
 @_command("train", "earmark train UrbanSound8K -o model.earmark")
 def train(
     dataset: DatasetPath,
@@ -194,17 +126,20 @@ def train(
 
     An interrupted run goes on when the same command is given again.
     """
-    made = _recipe(recipe, model, feature, seed, split, test_fold, change).with_data(dataset, layout, pattern)
+    made = options.recipe(recipe, model, feature, seed, split, test_fold, change).with_data(
+        dataset, layout, pattern
+    )
     return _train(made, output, runs, strict, json)
 
 
 def _train(recipe: Any, output: Path | None, runs: Path, strict: bool, json: bool) -> int:
     from earmark import pipeline
-    from earmark.cli import show
+    from earmark.cli import ready, show
     from earmark.cli.progress import Terminal
 
-    _writable(output)
-    _runs(runs)
+    ready.can_train()
+    ready.can_write(output)
+    ready.can_hold_runs(runs)
     with Terminal() as terminal:
         result = pipeline.train(recipe, output, runs, terminal)
     show.train(result, json)
@@ -233,18 +168,18 @@ def evaluate(
 ) -> int:
     """Judge a recipe on every fold in turn, beside what a random split would have claimed; or judge a trained model."""
     from earmark import pipeline
-    from earmark.cli import show
+    from earmark.cli import ready, show
     from earmark.cli.progress import Terminal
 
     changes = [*(change or []), *([f"split.folds={folds}"] if folds is not None else [])]
-    made = _recipe(recipe, model, feature, seed, None, None, changes)
+    made = options.recipe(recipe, model, feature, seed, None, None, changes)
     if made.split.rule == "random":  # a recipe that trains on a random split is judged honestly all the same
         made = made.with_values({"split.rule": "auto"})
     with Terminal() as terminal:
         if dataset is not None:
-            if model or feature or folds:
+            if model or feature or folds or change or recipe != "default":
                 raise SettingError(
-                    "A trained model brings its own --model and --feature, and takes no --folds."
+                    "A trained model brings its own recipe: leave out --recipe, --model, --feature, --folds and --set."
                 )
             result = pipeline.evaluate_bundle(
                 Path(target), made.with_data(dataset, layout, pattern), terminal
@@ -254,7 +189,8 @@ def evaluate(
                 f"Which data shall {target} be judged on? Type: earmark evaluate {target} DATASET"
             )
         else:
-            _runs(runs)
+            ready.can_train()
+            ready.can_hold_runs(runs)
             result = pipeline.evaluate(made.with_data(target, layout, pattern), runs, terminal)
     show.evaluate(result, json)
     return 1 if strict and result.prepared.problems else 0
@@ -272,7 +208,7 @@ def run(
     json: Json = False,
 ) -> int:
     """Train from one file: data, split, feature, model and training."""
-    made = _recipe(recipe, changes=change)
+    made = options.recipe(recipe, changes=change)
     if not made.data.path:
         raise SettingError(f'{recipe} names no data. Write in it: [data] and path = "FOLDER".')
     return _train(made, output, runs, strict, json)
@@ -331,6 +267,9 @@ def demo(
     seed: Annotated[int, typer.Option(help="Of the made-up sounds.")] = 0,
 ) -> int:
     """Make a small data set, then check, train, evaluate and predict on it, each step shown. About a minute."""
+    from earmark.cli import ready
+
+    ready.can_train()
     from earmark.cli.demo import demo as show_demo
 
     return show_demo(out, seed)
@@ -347,7 +286,9 @@ def main() -> None:
 
 def _open_output() -> None:
     """Make sure that whatever a file is called can be printed, and that there is something to print to."""
-    if sys.stdout is None:  # closed by the shell, as ``>&-`` does
-        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115  (for the life of the process)
-    elif isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by the shell, as ``>&-`` does
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115  (for the life of the process)
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

@@ -31,7 +31,7 @@ def write(
         for result in results:
             if isinstance(result, AudioError):
                 failed = True
-                complaints.write(f"error: {result}\n")
+                complaints.write(f"error: {_on_one_line(str(result))}\n")
             yield result
 
     {"table": _table, "json": _json, "jsonl": _jsonl, "csv": _csv}[style](watched(), labels, stream)
@@ -77,5 +77,11 @@ def _table(results: Iterable[Result], labels: Sequence[str], out: TextIO) -> Non
             continue  # it was named on stderr
         ranked = sorted(r.scores.items(), key=lambda item: -item[1])[:_TOP]
         others = "  ".join(f"{label} {score:.2f}" for label, score in ranked[1:])
-        out.write(f"{r.label or 'unknown':<{width}}  {r.score:.2f}  {r.path}  ({others})\n")
+        line = f"{r.label or 'unknown':<{width}}  {r.score:.2f}  {r.path}  ({others})"
+        out.write(_on_one_line(line) + "\n")
         out.flush()
+
+
+def _on_one_line(text: str) -> str:
+    """Show what a terminal would obey rather than print: a file's name may hold anything."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -58,7 +58,7 @@ def _pocketfft_alone() -> Transform | None:
         def transform(rows: NDArray[np.float32]) -> NDArray[np.complex64]:
             return cast("NDArray[np.complex64]", r2c(rows, (-1,), True, 0, None, 1))
 
-        probe = np.random.default_rng(0).standard_normal((3, 16)).astype(np.float32)
+        probe = np.sin(np.arange(48, dtype=np.float32) ** 2).reshape(3, 16)
         result = transform(probe)
         good = result.dtype == np.complex64 and np.allclose(result, np.fft.rfft(probe), atol=1e-4)
     except Exception:  # a private module: whatever it does, the public function is there

@@ -1,0 +1,73 @@
+"""What is refused at once, and not after the hour that it would spoil."""
+
+from __future__ import annotations
+
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+
+from earmark.errors import MissingExtraError, PathError
+
+# Each module that training needs beyond the core, and the package that brings it.
+_TRAINING = {
+    "filelock": "filelock",
+    "onnx": "onnx",
+    "safetensors": "safetensors",
+    "sklearn": "scikit-learn",
+    "tomli_w": "tomli-w",
+}
+
+
+def can_train() -> None:
+    """Refuse to read a data set for a training that lacks a package.
+
+    Raises
+    ------
+    MissingExtraError
+        Which one, and how to get it.
+    """
+    for module, package in _TRAINING.items():
+        if find_spec(module) is None:
+            raise MissingExtraError("Training", "train", package)
+
+
+def can_write(path: Path | None) -> None:
+    """Refuse an output that cannot be written.
+
+    Raises
+    ------
+    PathError
+        When it is a folder or a device, or its folder is not there or closed.
+    """
+    if path is None:
+        return
+    if path.is_dir():
+        raise PathError(f"{path} is a folder; -o takes a file name, such as {path / 'model.earmark'}.")
+    if path.exists() and not path.is_file():
+        raise PathError(f"{path} is a device, not a file. Give -o the name of a file.")
+    if not path.parent.is_dir():
+        raise PathError(f"There is no folder '{path.parent}' to write {path.name} into. Make it first.")
+    _try(path.parent)
+
+
+def can_hold_runs(folder: Path) -> None:
+    """Refuse a folder for runs that cannot be made.
+
+    Raises
+    ------
+    PathError
+        When a file is in the way, or the folder is closed.
+    """
+    there = next(part for part in (folder, *folder.absolute().parents) if part.exists())
+    if not there.is_dir():
+        raise PathError(f"{there} is a file; --runs takes a folder.")
+    _try(there)
+
+
+def _try(folder: Path) -> None:
+    # A file made and taken back: no permission bit says as surely whether that can be done.
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise PathError(f"The folder '{folder}' cannot be written to: {error.strerror}.") from None

@@ -1,0 +1,349 @@
+"""Every error, brought about through real code, with the whole of what it says."""
+
+from __future__ import annotations
+
+import ast
+import json
+import pickle
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from earmark import audio, errors
+from earmark.bundle import read_bundle, write_bundle
+from earmark.dataset import Clips, Dataset
+from earmark.errors import (
+    AudioError,
+    BundleFormatError,
+    DataError,
+    EarmarkError,
+    EmptyAudioError,
+    GoldenTestError,
+    LayoutError,
+    LeakageError,
+    MissingExtraError,
+    NotFiniteAudioError,
+    PathError,
+    RunError,
+    SettingError,
+    SplitError,
+    TableError,
+    TooLongAudioError,
+    TooShortAudioError,
+    UnknownNameError,
+    UnreadableAudioError,
+)
+from earmark.extract import extract
+from earmark.features import Mfcc
+from earmark.models import Mlp, Network
+from earmark.predict import Predictor, with_golden
+from earmark.readers import read
+from earmark.recipe import Recipe
+from earmark.runs import open_run
+from earmark.split import TEST, TRAIN, Rows, Split, SplitSettings, holdout
+
+SOURCE = Path(errors.__file__).parent
+
+
+@dataclass
+class Place:
+    """Where a trigger works: an empty folder, and ways to fill it."""
+
+    root: Path
+    write_wav: Callable[..., Path]
+    monkeypatch: pytest.MonkeyPatch
+
+    def wav(self, name: str, samples: np.ndarray, **options: object) -> Path:
+        return self.write_wav(self.root / name, samples, **options)
+
+    def text(self, name: str, text: str) -> Path:
+        (self.root / name).write_text(text)
+        return self.root / name
+
+    def without(self, package: str) -> None:
+        for name in [n for n in sys.modules if n == package or n.startswith(package + ".")]:
+            self.monkeypatch.delitem(sys.modules, name)
+        self.monkeypatch.setitem(sys.modules, package, None)
+
+
+def rows(groups: list[int], folds: list[int] | None = None) -> Rows:
+    n = len(groups)
+    ids = np.array(groups, np.int64)
+    names = np.array([f"rec{g}" for g in groups], object)
+    return Rows(
+        np.arange(n) % 2, ids, names, np.arange(n), np.array(folds or [-1] * n, np.int32), ("demo", "")
+    )
+
+
+def network() -> bytes:
+    shape = Mlp(hidden=()).shape(40, 2)
+    ones = np.ones(40, np.float32)
+    return Network(shape, np.ones(shape.size, np.float32), ones, ones).to_onnx()
+
+
+# What brings each error about.
+
+
+def unknown_name(place):
+    read(place.root, layout="urbansond8k")
+
+
+def setting(place):
+    Recipe().with_values({"train.epoch": 5})
+
+
+def path(place):
+    (place.root / "recordings").mkdir()
+    read(place.root / "recordins")
+
+
+def layout(place):
+    place.wav("dog/1.wav", np.zeros(1000))
+    read(place.root, layout="folders")
+
+
+def table(place):
+    read(place.text("clips.csv", "path,label\na.wav,dog\nb.wav\n"))
+
+
+def split(place):
+    holdout(rows([0, 1], [1, 1]), SplitSettings(rule="official"))
+
+
+def leakage(place):
+    Split(np.array([TRAIN, TEST, TRAIN, TEST], np.int8), "grouped", 0, rows([7, 7, 8, 8]))
+
+
+def data(place):
+    place.wav("dog/1.wav", np.zeros(0))
+    place.wav("cat/1.wav", np.zeros(0))
+    extract(read(place.root), Mfcc())
+
+
+def unreadable(place):
+    audio.load(place.text("a.wav", "no sound in here, but text of some length"), 22_050)
+
+
+def empty(place):
+    audio.load(place.wav("a.wav", np.zeros(0)), 22_050)
+
+
+def not_finite(place):
+    samples = np.zeros(10_000)
+    samples[3:5] = np.nan, np.inf
+    audio.load(place.wav("a.wav", samples, subtype="FLOAT"), 22_050)
+
+
+def too_short(place):
+    audio.load(place.wav("a.wav", np.zeros(100)), 22_050)
+
+
+def too_long(place):
+    audio.load(place.wav("a.wav", np.zeros(3_601 * 100), rate=100), 22_050)
+
+
+def bundle_format(place):
+    read_bundle(place.text("m.earmark", "a model, they said"))
+
+
+def golden_test(place):
+    bundle = with_golden(("cat", "dog"), Mfcc(), {"name": "mlp"}, network())
+    wrong = replace(bundle.golden[1], probabilities=bundle.golden[1].probabilities[::-1] + 0.25)
+    bundle = replace(bundle, golden=(bundle.golden[0], wrong, bundle.golden[2]))
+    write_bundle(place.root / "m.earmark", bundle)
+    Predictor.open(place.root / "m.earmark")
+
+
+def run(place):
+    with open_run(place.root, "demo", []) as held:
+        pass
+    (held.folder / "run.json").write_text("[")
+    with open_run(place.root, "demo", []):
+        pass
+
+
+def no_tomli_w(place):
+    place.without("tomli_w")
+    Recipe().to_toml()
+
+
+def no_filelock(place):
+    place.without("filelock")
+    with open_run(place.root, "demo", []):
+        pass
+
+
+def no_onnx(place):
+    place.without("onnx")
+    network()
+
+
+def no_sklearn(place):
+    place.without("sklearn")
+    place.monkeypatch.setitem(sys.modules, "sklearn.model_selection", None)
+    holdout(rows([0, 1, 2, 3, 4, 5]), SplitSettings(rule="grouped"))
+
+
+def no_pandas(place):
+    place.without("pandas")
+    Dataset("d", place.root, "folders", Clips.of([]), True, None, None, "none").to_pandas()
+
+
+RUN = "demo-7ebb3c7c"
+TABLE: list[tuple[type[EarmarkError], Callable[[Place], object], str]] = [
+    (
+        UnknownNameError,
+        unknown_name,
+        "No layout is called 'urbansond8k'. There are: auto, esc50, folders, pattern, table, urbansound8k."
+        " Did you mean 'urbansound8k'?",
+    ),
+    (
+        SettingError,
+        setting,
+        "[train] has no setting 'epoch'. There are: epochs, batch_size, learning_rate, class_weights, patience, seed."
+        " Did you mean 'epochs'?",
+    ),
+    (PathError, path, "There is nothing at ROOT/recordins. Did you mean 'recordings'?"),
+    (
+        LayoutError,
+        layout,
+        "ROOT has 1 folder with audio files. At least 2 are needed, one for each class, such as dog/bark.wav and"
+        " cat/meow.wav.",
+    ),
+    (TableError, table, "ROOT/clips.csv, line 3: 1 cell, but the header names 2 columns."),
+    (SplitError, split, "demo has 1 official fold; at least 2 are needed. Use --split grouped."),
+    (
+        LeakageError,
+        leakage,
+        "2 recordings stand in both train and test: rec7, rec8. Use --split grouped.",
+    ),
+    (
+        DataError,
+        data,
+        "None of the 2 clips of NAME can be read. The first: cat/1.wav: the file holds no samples.",
+    ),
+    (UnreadableAudioError, unreadable, "ROOT/a.wav: not readable as sound (format not recognised)"),
+    (EmptyAudioError, empty, "ROOT/a.wav: the file holds no samples"),
+    (NotFiniteAudioError, not_finite, "ROOT/a.wav: 2 of 10000 samples are NaN or infinite"),
+    (TooShortAudioError, too_short, "ROOT/a.wav: 4.5 ms of sound; at least 10 ms needed"),
+    (
+        TooLongAudioError,
+        too_long,
+        "ROOT/a.wav: more than 1 h of sound; cut it with start and end in a table",
+    ),
+    (
+        BundleFormatError,
+        bundle_format,
+        "ROOT/m.earmark is not an Earmark model, or only part of one (File is not a zip file). Get it anew, or train"
+        " one with: earmark train DATASET -o MODEL.earmark",
+    ),
+    (
+        GoldenTestError,
+        golden_test,
+        "The model's self-test failed: test sound 1 gives probabilities that differ by 0.25 from the promised ones"
+        " (at most 0.0001 allowed). Do not use this file; get it anew.",
+    ),
+    (RunError, run, f"ROOT/{RUN}/run.json is damaged. Delete the folder ROOT/{RUN} to start that run anew."),
+    *(
+        (
+            MissingExtraError,
+            trigger,
+            f"{what} needs the package '{package}', which is not installed. Type: pip install 'earmark[{extra}]'",
+        )
+        for trigger, what, package, extra in (
+            (no_tomli_w, "Writing a recipe", "tomli-w", "train"),
+            (no_filelock, "Training", "filelock", "train"),
+            (no_onnx, "Writing a model", "onnx", "train"),
+            (no_sklearn, "Dividing a data set", "scikit-learn", "train"),
+            (no_pandas, "Dataset.to_pandas()", "pandas", "notebook"),
+        )
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("error", "trigger", "message"), TABLE, ids=[f"{e.__name__}-{t.__name__}" for e, t, _ in TABLE]
+)
+def test_says(error, trigger, message, tmp_path, write_wav, monkeypatch):
+    with pytest.raises(EarmarkError) as caught:
+        trigger(Place(tmp_path, write_wav, monkeypatch))
+    assert type(caught.value) is error
+    said = str(caught.value)
+    assert said == message.replace("ROOT", str(tmp_path)).replace("NAME", tmp_path.name)
+    assert "\n" not in said
+    assert caught.value.exit_code == (2 if isinstance(caught.value, errors.UsageError) else 1)
+
+
+def defined() -> dict[str, type[EarmarkError]]:
+    return {
+        name: value
+        for name, value in vars(errors).items()
+        if isinstance(value, type) and issubclass(value, EarmarkError)
+    }
+
+
+def made_in_code() -> set[str]:
+    """Return the names of the errors that any module makes."""
+    calls = (
+        node.func.id
+        for file in SOURCE.rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    )
+    return set(calls) & defined().keys()
+
+
+def test_the_table_has_every_error():
+    leaves = {name for name, error in defined().items() if not error.__subclasses__()}
+    assert {error.__name__ for error, _, _ in TABLE} == leaves | made_in_code()
+    assert leaves <= made_in_code(), "an error that nothing raises"
+
+
+def test_the_tree_is_drawn_as_it_is():
+    """The drawing at the top of the module names every class, each below its parent."""
+    drawn: list[tuple[int, str]] = []
+    for line in (errors.__doc__ or "").splitlines():
+        name = line.lstrip(" │├└─").split()[:1]
+        if name and name[0] in defined():
+            drawn.append((line.index(name[0]), name[0]))
+    parents = {}
+    for i, (depth, name) in enumerate(drawn):
+        above = [other for d, other in drawn[:i] if d < depth]
+        nearer = [d for d, _ in drawn[:i] if d < depth]
+        parents[name] = above[len(nearer) - 1 - nearer[::-1].index(max(nearer))] if above else "Exception"
+    assert parents == {name: error.__base__.__name__ for name, error in defined().items()}
+
+
+@pytest.mark.parametrize("error", AudioError.__subclasses__())
+def test_audio_errors_travel_between_processes(error):
+    made = error(Path("a.wav"), "it is broken")
+    again = pickle.loads(pickle.dumps(made))
+    assert type(again) is error
+    assert (again.path, again.reason, str(again)) == ("a.wav", "it is broken", "a.wav: it is broken")
+
+
+def test_nearest_names_nothing_far_away():
+    assert errors.nearest("zzz", ["mfcc"]) == ""
+    assert errors.nearest("MFCC", ["mfcc"]) == " Did you mean 'mfcc'?"
+
+
+def test_run_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(RunError, match=r"^The run folder .*/file/demo-\w+ cannot be used: Not a directory\.$"),
+        open_run(tmp_path / "file", "demo", []),
+    ):
+        pass
+
+
+def test_run_state_of_another_kind(tmp_path):
+    with open_run(tmp_path, "demo", []) as held:
+        state = json.loads((held.folder / "run.json").read_text())
+    assert state["status"] == "running"
+    (held.folder / "run.json").write_text("[]")
+    with pytest.raises(RunError, match=r"is damaged\. Delete the folder"), open_run(tmp_path, "demo", []):
+        pass
