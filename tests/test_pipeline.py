@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from earmark import pipeline
-from earmark.bundle import read_bundle
+from earmark.bundle import read_bundle, write_bundle
 from earmark.errors import DataError
 from earmark.predict import Predictor
-from earmark.recipe import RECIPES, Recipe
+from earmark.recipe import RECIPES, Recipe, load_recipe
 
 PATTERN = "{label}_{group}_{take}.wav"
 
@@ -207,6 +207,22 @@ def test_nothing_is_left_to_judge_a_model_by(tone_set, tone_model, tmp_path):
         DataError, match="was trained on every recording of learnt: nothing is left to test it on"
     ):
         pipeline.evaluate_bundle(tone_model, Recipe().with_data(str(table), "auto", ""))
+
+
+def test_a_model_that_hides_what_it_learnt_is_not_judged(tone_set, tone_model, tmp_path):
+    bundle = read_bundle(tone_model)
+    known = {k: v for k, v in bundle.provenance.items() if k != "train_groups"}
+    write_bundle(tmp_path / "m.earmark", replace(bundle, provenance=known))
+    with pytest.raises(DataError, match="does not say what it was trained on"):
+        pipeline.evaluate_bundle(tmp_path / "m.earmark", quick(tone_set))
+
+
+def test_a_run_can_be_run_again_from_any_folder(tone_set, tmp_path, monkeypatch):
+    monkeypatch.chdir(tone_set.parent)
+    first = pipeline.train(quick(Path(tone_set.name)), None, tmp_path / "runs")
+    monkeypatch.chdir(tmp_path)
+    again = pipeline.train(load_recipe(str(first.run / "recipe.toml")), None, tmp_path / "again")
+    assert (first.run / "predictions.csv").read_bytes() == (again.run / "predictions.csv").read_bytes()
 
 
 def test_one_class_is_not_a_task(tmp_path, write_wav):

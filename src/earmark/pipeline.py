@@ -142,7 +142,11 @@ def evaluate_bundle(path: Path, recipe: Recipe, listener: Listener | None = None
         raise DataError(
             f"{path} does not know the labels: {', '.join(unknown)}. It knows: {', '.join(bundle.labels)}."
         )
-    learnt = set(bundle.provenance.get("train_groups", ()))
+    if "train_groups" not in bundle.provenance:
+        raise DataError(
+            f"{path} does not say what it was trained on, so that nothing can be called unheard by it."
+        )
+    learnt = set(bundle.provenance["train_groups"])
     fresh = np.array([group_hash(str(name)) not in learnt for name in ready.rows.names])
     if not fresh.any():
         raise DataError(
@@ -207,7 +211,8 @@ def _open_run(
     name = f"{ready.dataset.name}-{action}-{recipe.model.name}"
     with runs.open_run(base, name, [action, tables, runs.versions()]) as run:
         listener.run(run)
-        run.write_text("recipe.toml", recipe.to_toml())
+        whole = str(Path(recipe.data.path).resolve())  # so that it runs from any folder
+        run.write_text("recipe.toml", replace(recipe, data=replace(recipe.data, path=whole)).to_toml())
         record.write_problems(run, ready)
         yield run
 

@@ -9,7 +9,6 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from earmark import engine
 from earmark.audio import load, read_stream, resample
 from earmark.bundle import Bundle, Golden, read_bundle
 from earmark.errors import AudioError, BundleFormatError, GoldenTestError, PathError
@@ -114,6 +113,8 @@ class Predictor:
         if len(paths) == 1:
             yield one(paths[0])
         else:
+            from earmark import engine  # one file needs no workers
+
             # A thread that waits for standard input could not be interrupted; this one can.
             yield from engine.map(one, paths, 1 if STDIN in paths else workers)
 
@@ -160,8 +161,6 @@ def expand(paths: Sequence[str]) -> list[str]:
     PathError
         For a path that is not there, or a folder without sound files.
     """
-    from earmark.readers.listing import Listing
-
     found: list[str] = []
     for path in paths:
         try:
@@ -170,6 +169,8 @@ def expand(paths: Sequence[str]) -> list[str]:
             if path == STDIN or not Path(path).is_dir():
                 found.append(path)
                 continue
+            from earmark.readers.listing import Listing  # a file needs no listing
+
             listing = Listing.of(Path(path))
         except OSError as error:
             raise PathError(f"{path} cannot be read: {error.strerror}.") from None

@@ -8,221 +8,123 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, ParamSpec
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 
 from earmark.cli import options
-from earmark.cli.options import (
-    Change,
-    DatasetPath,
-    FeatureName,
-    Json,
-    Layout,
-    Model,
-    Output,
-    Pattern,
-    RecipeName,
-    Runs,
-    Seed,
-    Strict,
-)
-from earmark.errors import EarmarkError, SettingError, UnknownNameError
+from earmark.errors import EarmarkError, SettingError, UnknownNameError, nearest
 
-app = typer.Typer(
-    name="earmark",
-    help="From labelled sound to a classifier that people can trust and ship.\n\nStart with: earmark demo",
+if TYPE_CHECKING:
+    from earmark.recipe import Recipe
+
+FORMATS = ("table", "json", "jsonl", "csv")
+
+Command = Callable[..., int]
+
+
+class _Group(click.Group):
+    """The commands in the order of a day's work, and a guess where a name is wrong."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def resolve_command(
+        self, context: click.Context, arguments: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = arguments[0]
+        if name not in self.commands and not name.startswith("-"):
+            known = ", ".join(self.commands)
+            context.fail(f"No command is called '{name}'. There are: {known}.{nearest(name, self.commands)}")
+        return super().resolve_command(context, arguments)
+
+
+@click.group(
+    "earmark",
+    cls=_Group,
     no_args_is_help=True,
-    add_completion=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Start with: earmark demo",
 )
-
-_P = ParamSpec("_P")
-_debug = False
-
-
-def _version(asked: bool) -> None:
-    if asked:
-        from importlib.metadata import version
-
-        typer.echo(f"earmark {version('earmark')}")
-        raise typer.Exit
-
-
-@app.callback()
-def settings(
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
-    version: Annotated[
-        bool,
-        typer.Option("--version", help="Print the version and exit.", callback=_version, is_eager=True),
-    ] = False,
-) -> None:
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.version_option(package_name="earmark", message="earmark %(version)s")
+@click.pass_context
+def app(context: click.Context, debug: bool) -> None:
     """From labelled sound to a classifier that people can trust and ship."""
-    global _debug
-    _debug = debug
+    context.obj = debug
 
 
-def _command(name: str, example: str) -> Callable[[Callable[_P, int | None]], Callable[_P, int | None]]:
+def _command(name: str, example: str) -> Callable[[Command], click.Command]:
     """Register a command: its example closes the help, its errors become one sentence and an exit code."""
 
-    def register(function: Callable[_P, int | None]) -> Callable[_P, int | None]:
+    def register(function: Command) -> click.Command:
         @functools.wraps(function)
-        def run(*args: _P.args, **kwargs: _P.kwargs) -> None:
-            raise typer.Exit(_guarded(lambda: function(*args, **kwargs)) or 0)
+        def run(**arguments: Any) -> None:
+            context = click.get_current_context()
+            context.exit(_guarded(lambda: function(**arguments), debug=context.obj))
 
-        app.command(name, epilog=f"Example: {example}")(run)
-        return function
+        return app.command(name, epilog=f"Example: {example}")(run)
 
     return register
 
 
-def _guarded(call: Callable[[], int | None]) -> int | None:
+def _guarded(call: Callable[[], int], debug: bool) -> int:
     try:
         return call()
-    except EarmarkError as error:
-        return _failed(error, str(error), error.exit_code)
+    except KeyboardInterrupt:
+        click.echo("Interrupted. Run the same command again to go on.", err=True)
+        return 130
     except BrokenPipeError:  # the reader of our output went away, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        return _failed(error, f"{where}{error.strerror or error}.", 1)
-    except MemoryError as error:
-        return _failed(error, "There is not enough memory for this.", 1)
-    except KeyboardInterrupt:
-        typer.secho("Interrupted. Run the same command again to go on.", err=True)
-        return 130
+    except (EarmarkError, OSError, MemoryError) as error:
+        if debug:
+            raise
+        click.secho("error: ", fg="red", bold=True, nl=False, err=True)
+        click.echo(_sentence(error), err=True)
+        return error.exit_code if isinstance(error, EarmarkError) else 1
 
 
-def _failed(error: BaseException, message: str, code: int) -> int:
-    if _debug:
-        raise error
-    typer.secho("error: ", fg="red", bold=True, nl=False, err=True)
-    typer.echo(message, err=True)
-    return code
+def _sentence(error: BaseException) -> str:
+    if isinstance(error, OSError):
+        return f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror or error}."
+    return "There is not enough memory for this." if isinstance(error, MemoryError) else str(error)
 
 
-@_command("train", "earmark train UrbanSound8K -o model.earmark")
-def train(
-    dataset: DatasetPath,
-    output: Output = None,
-    recipe: RecipeName = "default",
-    model: Model = None,
-    feature: FeatureName = None,
-    split: Annotated[str | None, typer.Option("--split", help="auto, official, grouped or random.")] = None,
-    test_fold: Annotated[
-        int | None, typer.Option(help="The official fold to test on; the last by default.")
-    ] = None,
-    seed: Seed = None,
-    layout: Layout = "auto",
-    pattern: Pattern = "",
-    change: Change = None,
-    runs: Runs = Path("runs"),
-    strict: Strict = False,
-    json: Json = False,
-) -> int:
-    """Train a classifier, test it on recordings it has not heard, and write it as one file.
+@_command("demo", "earmark demo --out my-demo")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("earmark-demo"),
+    show_default=True,
+    metavar="FOLDER",
+    help="Where the demo's data and results go.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the made-up sounds.")
+def demo(out: Path, seed: int) -> int:
+    """Make a small data set; check, train, evaluate and predict on it.
 
-    An interrupted run goes on when the same command is given again.
+    Each step is shown as the command that does it. About half a minute.
     """
-    made = options.recipe(recipe, model, feature, seed, split, test_fold, change).with_data(
-        dataset, layout, pattern
-    )
-    return _train(made, output, runs, strict, json)
-
-
-def _train(recipe: Any, output: Path | None, runs: Path, strict: bool, json: bool) -> int:
-    from earmark import pipeline
-    from earmark.cli import ready, show
-    from earmark.cli.progress import Terminal
+    from earmark.cli import ready
 
     ready.can_train()
-    ready.can_write(output)
-    ready.can_hold_runs(runs)
-    with Terminal() as terminal:
-        result = pipeline.train(recipe, output, runs, terminal)
-    show.train(result, json)
-    return 1 if strict and result.prepared.problems else 0
+    from earmark.cli.demo import demo as show_demo
 
-
-@_command("evaluate", "earmark evaluate UrbanSound8K --model mlp")
-def evaluate(
-    target: Annotated[
-        str, typer.Argument(metavar="DATASET|MODEL.earmark", help="A data set, or a trained model.")
-    ],
-    dataset: Annotated[
-        str | None, typer.Argument(metavar="[DATASET]", help="The data set to judge the model on.")
-    ] = None,
-    recipe: RecipeName = "default",
-    model: Model = None,
-    feature: FeatureName = None,
-    folds: Annotated[int | None, typer.Option(help="Parts, where there are no official folds.")] = None,
-    seed: Seed = None,
-    layout: Layout = "auto",
-    pattern: Pattern = "",
-    change: Change = None,
-    runs: Runs = Path("runs"),
-    strict: Strict = False,
-    json: Json = False,
-) -> int:
-    """Judge a recipe on every fold in turn, beside what a random split would have claimed; or judge a trained model."""
-    from earmark import pipeline
-    from earmark.cli import ready, show
-    from earmark.cli.progress import Terminal
-
-    changes = [*(change or []), *([f"split.folds={folds}"] if folds is not None else [])]
-    made = options.recipe(recipe, model, feature, seed, None, None, changes)
-    if made.split.rule == "random":  # a recipe that trains on a random split is judged honestly all the same
-        made = made.with_values({"split.rule": "auto"})
-    with Terminal() as terminal:
-        if dataset is not None:
-            if model or feature or folds or change or recipe != "default":
-                raise SettingError(
-                    "A trained model brings its own recipe: leave out --recipe, --model, --feature, --folds and --set."
-                )
-            result = pipeline.evaluate_bundle(
-                Path(target), made.with_data(dataset, layout, pattern), terminal
-            )
-        elif target.endswith(".earmark"):
-            raise SettingError(
-                f"Which data shall {target} be judged on? Type: earmark evaluate {target} DATASET"
-            )
-        else:
-            ready.can_train()
-            ready.can_hold_runs(runs)
-            result = pipeline.evaluate(made.with_data(target, layout, pattern), runs, terminal)
-    show.evaluate(result, json)
-    return 1 if strict and result.prepared.problems else 0
-
-
-@_command("run", "earmark run recipe.toml -o model.earmark")
-def run(
-    recipe: Annotated[
-        str, typer.Argument(metavar="RECIPE.toml", help="A recipe file; every run folder holds one.")
-    ],
-    output: Output = None,
-    change: Change = None,
-    runs: Runs = Path("runs"),
-    strict: Strict = False,
-    json: Json = False,
-) -> int:
-    """Train from one file: data, split, feature, model and training."""
-    made = options.recipe(recipe, changes=change)
-    if not made.data.path:
-        raise SettingError(f'{recipe} names no data. Write in it: [data] and path = "FOLDER".')
-    return _train(made, output, runs, strict, json)
+    return show_demo(out, seed)
 
 
 @_command("check", "earmark check my-recordings --strict")
-def check(
-    dataset: DatasetPath,
-    layout: Layout = "auto",
-    pattern: Pattern = "",
-    strict: Strict = False,
-    json: Json = False,
-) -> int:
-    """Look a data set over: what is unreadable, silent, duplicated, missing; what a random split would leak."""
+@click.argument("dataset")
+@options.data
+@options.strict
+@options.as_json
+def check(dataset: str, layout: str, pattern: str, strict: bool, as_json: bool) -> int:
+    """Look the data set over, before anything is learnt from it.
+
+    DATASET is a folder or a table of labelled sound. Told are unreadable, silent, duplicated and missing clips, and
+    what a random split would leak.
+    """
     from earmark.check import check as examine
     from earmark.cli import show
     from earmark.cli.progress import Terminal
@@ -232,47 +134,134 @@ def check(
     with Terminal() as terminal:
         terminal.found(data)
         found = examine(data, lambda done, seconds: terminal.checking(done, len(data.clips), seconds))
-    show.check(found, json)
+    show.check(found, as_json)
     return 1 if strict and found.problems else 0
 
 
-FORMATS = ("table", "json", "jsonl", "csv")
+@_command("train", "earmark train UrbanSound8K -o model.earmark")
+@click.argument("dataset")
+@options.output
+@options.training
+@click.option("--split", metavar="RULE", help="auto, official, grouped or random.")
+@click.option("--test-fold", type=int, help="The official fold to test on; the last by default.")
+@options.data
+@options.runs
+@options.strict
+@options.as_json
+def train(
+    dataset: str, output: Path | None, layout: str, pattern: str, runs: Path, strict: bool, as_json: bool,
+    **choices: Any,
+) -> int:  # fmt: skip
+    """Train a classifier, and test it on recordings it has not heard.
+
+    DATASET is a folder or a table of labelled sound. The model becomes one file. An interrupted run goes on when the
+    same command is given again.
+    """
+    made = options.make_recipe(**choices).with_data(dataset, layout, pattern)
+    return _train(made, output, runs, strict, as_json)
+
+
+def _train(recipe: Recipe, output: Path | None, runs: Path, strict: bool, as_json: bool) -> int:
+    from earmark import pipeline
+    from earmark.cli import ready, show
+    from earmark.cli.progress import Terminal
+
+    ready.can_train()
+    ready.can_write(output)
+    ready.can_hold_runs(runs)
+    with Terminal() as terminal:
+        result = pipeline.train(recipe, output, runs, terminal)
+    show.train(result, as_json)
+    return 1 if strict and result.prepared.problems else 0
+
+
+@_command("evaluate", "earmark evaluate UrbanSound8K --model mlp")
+@click.argument("target", metavar="DATASET|MODEL.earmark")
+@click.argument("dataset", required=False)
+@options.training
+@click.option("--folds", type=int, help="Parts of a cross-validation where there are no official folds.")
+@options.data
+@options.runs
+@options.strict
+@options.as_json
+def evaluate(
+    target: str, dataset: str | None, folds: int | None, layout: str, pattern: str, runs: Path, strict: bool,
+    as_json: bool, **choices: Any,
+) -> int:  # fmt: skip
+    """Judge a recipe on every fold in turn, or a trained model.
+
+    With a DATASET alone, each fold is tested once by a model trained on the others, and what a random split would have
+    claimed stands beside it. With a MODEL.earmark and a DATASET, the model is judged by recordings it was not
+    trained on.
+    """
+    from earmark import pipeline
+    from earmark.cli import ready, show
+    from earmark.cli.progress import Terminal
+
+    changes = (*choices.pop("changes"), *([f"split.folds={folds}"] if folds is not None else []))
+    made = options.make_recipe(changes=changes, **choices)
+    if made.split.rule == "random":  # a recipe that trains on a random split is judged honestly all the same
+        made = made.with_values({"split.rule": "auto"})
+    with Terminal() as terminal:
+        if dataset is not None:
+            recipe = choices.pop("recipe")
+            if changes or recipe != "default" or any(value is not None for value in choices.values()):
+                raise SettingError(
+                    "A trained model brings its own recipe: leave out --recipe, --model, --feature, --seed, --folds"
+                    " and --set."
+                )
+            made = made.with_data(dataset, layout, pattern)
+            result = pipeline.evaluate_bundle(Path(target), made, terminal)
+        elif target.endswith(".earmark"):
+            raise SettingError(
+                f"Which data shall {target} be judged on? Type: earmark evaluate {target} DATASET"
+            )
+        else:
+            ready.can_train()
+            ready.can_hold_runs(runs)
+            result = pipeline.evaluate(made.with_data(target, layout, pattern), runs, terminal)
+    show.evaluate(result, as_json)
+    return 1 if strict and result.prepared.problems else 0
 
 
 @_command("predict", "earmark predict model.earmark siren.wav a-folder --format json")
-def predict(
-    model: Annotated[Path, typer.Argument(metavar="MODEL.earmark", help="A trained model.")],
-    paths: Annotated[
-        list[str], typer.Argument(metavar="PATH…", help="Sound files and folders; - is standard input.")
-    ],
-    format: Annotated[str, typer.Option("--format", help="table, json, jsonl or csv.")] = "table",  # noqa: A002
-    json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
-) -> int:
-    """Say what is heard in each file. A file that cannot be read is named; the exit code is then 1."""
+@click.argument("model", type=click.Path(path_type=Path), metavar="MODEL.earmark")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option("--format", "style", default="table", metavar="NAME", help="table, json, jsonl or csv.")
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+def predict(model: Path, paths: tuple[str, ...], style: str, as_json: bool) -> int:
+    """Say what is heard in files and folders.
+
+    A PATH of - is a sound file on standard input. A file that cannot be read is named, and the exit code is then 1.
+    """
     from earmark.cli import predictions
     from earmark.predict import Predictor, expand
 
-    format = "json" if json else format  # noqa: A001
-    if format not in FORMATS:
-        raise UnknownNameError("format", format, FORMATS)
+    style = "json" if as_json else style
+    if style not in FORMATS:
+        raise UnknownNameError("format", style, FORMATS)
     predictor = Predictor.open(model)
-    return predictions.write(format, predictor.predict_all(expand(paths)), predictor.bundle.labels)
+    return predictions.write(style, predictor.predict_all(expand(paths)), predictor.bundle.labels)
 
 
-@_command("demo", "earmark demo --out my-demo")
-def demo(
-    out: Annotated[Path, typer.Option("--out", help="Where the demo's data and results go.")] = Path(
-        "earmark-demo"
-    ),
-    seed: Annotated[int, typer.Option(help="Of the made-up sounds.")] = 0,
+@_command("run", "earmark run recipe.toml -o model.earmark")
+@click.argument("recipe", metavar="RECIPE.toml")
+@options.output
+@options.change
+@options.runs
+@options.strict
+@options.as_json
+def run(
+    recipe: str, output: Path | None, changes: tuple[str, ...], runs: Path, strict: bool, as_json: bool
 ) -> int:
-    """Make a small data set, then check, train, evaluate and predict on it, each step shown. About a minute."""
-    from earmark.cli import ready
+    """Train from one file.
 
-    ready.can_train()
-    from earmark.cli.demo import demo as show_demo
-
-    return show_demo(out, seed)
+    It names data, split, feature, model and training; every run folder holds one.
+    """
+    made = options.make_recipe(recipe, changes=changes)
+    if not made.data.path:
+        raise SettingError(f'{recipe} names no data. Write in it: [data] and path = "FOLDER".')
+    return _train(made, output, runs, strict, as_json)
 
 
 def main() -> None:
@@ -281,7 +270,7 @@ def main() -> None:
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
     _open_output()
-    app()
+    app(prog_name="earmark")
 
 
 def _open_output() -> None:

@@ -2,45 +2,77 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 
 from earmark.errors import SettingError
 
 if TYPE_CHECKING:
     from earmark.recipe import Recipe
 
-DatasetPath = Annotated[str, typer.Argument(metavar="DATASET", help="A folder or a table of labelled sound.")]
-Layout = Annotated[
-    str, typer.Option(help="urbansound8k, esc50, folders, table or pattern; found out by default.")
-]
-Pattern = Annotated[
-    str,
-    typer.Option(help="How file names are made, such as '{label}_{group}_{take}.wav'.", metavar="PATTERN"),
-]
-RecipeName = Annotated[str, typer.Option("--recipe", help="default, tutorial, or a recipe file (TOML).")]
-Model = Annotated[str | None, typer.Option("--model", help="The model to train: mlp.")]
-FeatureName = Annotated[str | None, typer.Option("--feature", help="The feature to extract: mfcc.")]
-Seed = Annotated[int | None, typer.Option(help="Of the split, the weights and the order of rows.")]
-Change = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set", metavar="TABLE.SETTING=VALUE", help="Change one setting of the recipe; may be repeated."
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def _all(*decorators: Decorator) -> Decorator:
+    """Return one decorator for several options, which help then shows in this order."""
+    return lambda function: functools.reduce(lambda f, decorate: decorate(f), reversed(decorators), function)
+
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+output = click.option(
+    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Where the model file goes."
+)
+strict = click.option("--strict", is_flag=True, help="Exit with 1 when any clip or file was found wanting.")
+runs = click.option(
+    "--runs",
+    type=click.Path(path_type=Path),
+    default=Path("runs"),
+    show_default=True,
+    metavar="FOLDER",
+    help="Where run folders go.",
+)
+change = click.option(
+    "--set",
+    "changes",
+    multiple=True,
+    metavar="TABLE.SETTING=VALUE",
+    help="Change one setting of the recipe; may be repeated.",
+)
+data = _all(
+    click.option(
+        "--layout",
+        default="auto",
+        metavar="NAME",
+        help="urbansound8k, esc50, table, folders or pattern; found out by default.",
     ),
-]
-Runs = Annotated[Path, typer.Option("--runs", help="Where run folders go.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
-Strict = Annotated[
-    bool, typer.Option("--strict", help="Exit with 1 when any clip or file was found wanting.")
-]
-Output = Annotated[Path | None, typer.Option("-o", "--output", help="Where the model file goes.")]
+    click.option(
+        "--pattern",
+        default="",
+        metavar="TEXT",
+        help="How file names are made, such as '{label}_{group}_{take}.wav'.",
+    ),
+)
+training = _all(
+    click.option(
+        "--recipe",
+        default="default",
+        metavar="NAME|FILE",
+        help="default, tutorial, or a recipe file (TOML).",
+    ),
+    click.option("--model", metavar="NAME", help="The model to train: mlp."),
+    click.option("--feature", metavar="NAME", help="The feature to extract: mfcc."),
+    click.option("--seed", type=int, help="Of the split, the weights and the order of rows."),
+    change,
+)
 
 
-def recipe(
-    name: str, model: str | None = None, feature: str | None = None, seed: int | None = None,
-    split: str | None = None, test_fold: int | None = None, changes: list[str] | None = None,
+def make_recipe(
+    recipe: str, model: str | None = None, feature: str | None = None, seed: int | None = None,
+    split: str | None = None, test_fold: int | None = None, changes: Sequence[str] = (),
 ) -> Recipe:  # fmt: skip
     """Return the named recipe with what the options change in it.
 
@@ -58,12 +90,12 @@ def recipe(
         "split.seed": seed, "train.seed": seed,
     }  # fmt: skip
     values = {key: value for key, value in options.items() if value is not None}
-    for change in changes or []:
-        key, equals, text = change.partition("=")
+    for text in changes:
+        key, equals, value = text.partition("=")
         if not equals:
-            raise SettingError(f"--set takes TABLE.SETTING=VALUE, such as train.epochs=50; got '{change}'.")
+            raise SettingError(f"--set takes TABLE.SETTING=VALUE, such as train.epochs=50; got '{text}'.")
         try:
-            values[key.strip()] = tomllib.loads(f"value = {text}")["value"]
+            values[key.strip()] = tomllib.loads(f"value = {value}")["value"]
         except (tomllib.TOMLDecodeError, RecursionError):
-            values[key.strip()] = text.strip()
-    return load_recipe(name).with_values(values)
+            values[key.strip()] = value.strip()
+    return load_recipe(recipe).with_values(values)
