@@ -676,3 +676,13 @@ def test_the_variety_that_users_bring(data_root):
         seen["read"] += 1
     assert seen["read"] > 30
     assert seen["refused"] > 0
+
+
+def test_a_long_wav_is_mixed_in_blocks_and_reads_the_same(tmp_path, write_wav, monkeypatch):
+    samples = 0.5 * np.random.default_rng(0).uniform(-1, 1, (50_000, 2))
+    path = write_wav(tmp_path / "long.wav", samples, 44_100)
+    whole, cut = audio.decode(path).samples, audio.decode(path, 0.2, 0.9).samples
+    monkeypatch.setattr(audio, "_AT_ONCE", 1000)
+    monkeypatch.setattr(audio, "_BLOCK", 4096)
+    assert np.abs(audio.decode(path).samples - whole).max() <= 1e-7
+    assert np.abs(audio.decode(path, 0.2, 0.9).samples - cut).max() <= 1e-7

@@ -133,6 +133,9 @@ def test_every_clip_is_tested_once(tone_set, tmp_path):
     result = pipeline.evaluate(quick(tone_set), tmp_path / "runs")
     rows = [r["path"] for r in table(result.run / "predictions.csv")]
     assert sorted(rows) == sorted(p.name for p in tone_set.iterdir())
+    splits = table(result.run / "split.csv")
+    assert all([row[f"fold_{i}"] for i in range(1, 6)].count("test") == 1 for row in splits)
+    assert {row["random"] for row in splits} == {"train", "validation", "test"}
     assert result.random_leakage.test_clips_sharing_a_group > 0
     assert result.judged.protocol == "5 folds, recordings held out"
 

@@ -253,3 +253,12 @@ def test_a_class_with_one_recording_stays_in_training(seed):
     split = holdout(rows, SplitSettings(seed=seed))
     assert (split.roles[groups == 8] == TRAIN).all()
     assert split.counts["validation"] > 0
+
+
+def test_clips_that_are_their_own_groups_are_stratified_too():
+    rows = make_rows(np.arange(300) % 3, np.arange(300))
+    split = holdout(rows, SplitSettings())
+    for role in (TRAIN, VALIDATION, TEST):
+        counts = np.bincount(rows.targets[split.roles == role])
+        assert counts.max() - counts.min() <= 1
+    assert split.counts["test"] == 60

@@ -91,7 +91,7 @@ def train(
         }
         for path in {run.folder / f"model{SUFFIX}", result.bundle}:
             write_bundle(path, bundles[0])
-        record.write_split(run, ready, split)
+        record.write_splits(run, ready, {"role": split})
         record.write_predictions(run, ready, scored[:1])
         run.write_json("report.json", {**result.to_dict(), **result.report.to_dict()})
         run.finish()
@@ -122,6 +122,8 @@ def evaluate(recipe: Recipe, runs_folder: Path = RUNS, listener: Listener | None
             0,
             {"extract": ready.seconds, "train": seconds},
         )
+        names = [f"fold_{fold['fold']}" for fold in result.judged.folds]
+        record.write_splits(run, ready, dict(zip([*names, "random"], splits, strict=True)))
         record.write_predictions(run, ready, scored[:-1])
         run.write_json("report.json", result.to_dict())
         run.finish()

@@ -23,14 +23,15 @@ def write_problems(run: Run, ready: Prepared) -> None:
     run.write_csv("problems.csv", ["kind", "path", "detail"], rows)
 
 
-def write_split(run: Run, ready: Prepared, split: Split) -> None:
-    """Write the role of each readable clip."""
+def write_splits(run: Run, ready: Prepared, splits: dict[str, Split]) -> None:
+    """Write the roles of each readable clip, a column for each split."""
     clips = (ready.dataset.clips[int(row)] for row in ready.table.rows)
+    roles = zip(*(split.roles.tolist() for split in splits.values()), strict=True)
     rows = (
-        [c.path, c.start, c.end, c.labels[0], c.group, ROLES[role]]
-        for c, role in zip(clips, split.roles, strict=True)
+        [c.path, c.start, c.end, c.labels[0], c.group, *(ROLES[role] for role in own)]
+        for c, own in zip(clips, roles, strict=True)
     )
-    run.write_csv("split.csv", ["path", "start", "end", "label", "group", "role"], rows)
+    run.write_csv("split.csv", ["path", "start", "end", "label", "group", *splits], rows)
 
 
 def write_predictions(run: Run, ready: Prepared, scored: list[Scored]) -> None:

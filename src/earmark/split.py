@@ -304,7 +304,7 @@ def _share(targets: IntArray, groups: IntArray, share: float, seed: int) -> IntA
 def _grouped_parts(targets: IntArray, groups: IntArray, parts: int, seed: int) -> IntArray:
     """Return the part, 0 to parts - 1, of each row: whole groups, classes in like shares."""
     try:
-        from sklearn.model_selection import StratifiedGroupKFold
+        from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
     except ImportError:
         raise MissingExtraError("Dividing a data set", "train", "scikit-learn") from None
     import warnings
@@ -319,7 +319,13 @@ def _grouped_parts(targets: IntArray, groups: IntArray, parts: int, seed: int) -
     with warnings.catch_warnings():
         # It warns of classes rarer than the number of parts; `check` says so in words of its own.
         warnings.filterwarnings("ignore", message="The least populated class")
-        folds = StratifiedGroupKFold(parts, shuffle=True, random_state=seed).split(targets, targets, groups)
+        # Where every row is its own group the plain division is the same, and a hundred times as quick.
+        if distinct == len(groups):
+            folds = StratifiedKFold(parts, shuffle=True, random_state=seed).split(targets, targets)
+        else:
+            folds = StratifiedGroupKFold(parts, shuffle=True, random_state=seed).split(
+                targets, targets, groups
+            )
         try:
             for i, (_, members) in enumerate(folds):
                 result[members] = i

@@ -34,6 +34,7 @@ _LOUDEST = 1e12
 # What libsndfile says of a stream that was never told its length, as a FLAC file written to a pipe, is larger.
 _UNKNOWN_FRAMES = 2**62
 _BLOCK = 1 << 20  # samples decoded at a time
+_AT_ONCE = 1 << 24  # samples of a 16-bit wav read in one piece: three minutes of 44.1 kHz stereo
 
 
 def load(
@@ -87,7 +88,9 @@ def decode(path: Path, start: float | None = None, end: float | None = None) -> 
                 first, last = _span(path, header.frames, rate, start, end)
                 if last - first > MAX_SECONDS * rate:
                     raise _too_long(path)
-                frames = riff.read(file, header, first, last)
+                # A long recording is better mixed block by block, as libsndfile's are.
+                short = (last - first) * header.channels <= _AT_ONCE
+                frames = riff.read(file, header, first, last) if short else None
                 if frames is not None:
                     samples = np.empty(len(frames), np.float32)
                     _downmix(frames, 1 / 32768, samples)
