@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import time
 from collections.abc import Callable, Sequence
 
@@ -40,9 +41,11 @@ class Terminal:
         """Say what was read."""
         groups = len(set(dataset.clips.groups.tolist()))
         what = f"{groups:,} recordings ({dataset.grouping})" if dataset.grouping else "no recordings known"
-        self.say(
-            "Data", f"{dataset.title}: {len(dataset.clips):,} clips, {len(dataset.labels)} classes, {what}"
-        )
+        self.say("Data", f"{dataset.title}: {len(dataset.clips):,} clips, {what}")
+        named = ", ".join(dataset.labels[:_CLASSES])
+        more = f" and {len(dataset.labels) - _CLASSES:,} more" if len(dataset.labels) > _CLASSES else ""
+        for i, line in enumerate(textwrap.wrap(named + more, max(self.console.width - 12, 20))):
+            self.say("" if i else "Classes", line)
         if dataset.grouping is None:
             self.say("", "Each file counts as its own recording: leakage cannot be ruled out.", "yellow")
         kinds: dict[str, list[Problem]] = {}
@@ -97,12 +100,12 @@ class Terminal:
         self._rows += rows
 
         def text() -> str:
-            parts = [f"epoch {max(self._epochs.values())} of at most {epochs}"]
+            parts = [f"epoch {max(self._epochs.values())}/{epochs}"]
             if tasks > 1:
                 parts.append(f"{tasks} networks")
-            parts.append(f"loss {entry['loss']:.3f}, accuracy {entry['accuracy']:.3f}")
-            if "validation_accuracy" in entry:
-                parts.append(f"validation {entry['validation_accuracy']:.3f}")
+            validated = entry.get("validation_accuracy")
+            beside = f" (validation {validated:.2f})" if validated is not None else ""
+            parts.append(f"loss {entry['loss']:.2f} · accuracy {entry['accuracy']:.2f}{beside}")
             return " · ".join([*parts, f"{self._rows / self._elapsed:,.0f} clips/s"])
 
         self._draw(text)
@@ -157,4 +160,6 @@ class Terminal:
         self._text, self._now = text, time.perf_counter()
         if self._live is not None and self._now - self._drawn >= 1 / _REFRESH:
             self._drawn = self._now
-            self._live.update(self._line())
+            line = self._line()
+            line.no_wrap, line.overflow = True, "ellipsis"
+            self._live.update(line)
