@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -29,9 +29,10 @@ def make_clips(folder: Path, count: int) -> tuple[list[Path], str]:
 
 def _recordings(count: int) -> list[Path]:
     """Return ``count`` four-second recordings spread over folds and names, or nothing."""
-    beside = Path(__file__).parents[2] / "shared" / "data"
-    root = Path(os.environ.get("EARMARK_TEST_DATA") or beside) / "us8k" / "audio"
-    files = sorted(root.glob("fold*/*.ogg"))
+    sys.path.append(str(Path(__file__).parents[1] / "tests"))
+    from conftest import DATA  # the one place that says where they are
+
+    files = sorted((DATA / "us8k" / "audio").glob("fold*/*.ogg"))
     long = [path for path in files if soundfile.info(path).duration >= SECONDS - 0.01]
     if len(long) < count:
         return []
