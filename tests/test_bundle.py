@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from earmark import bundle as bundle_module
-from earmark.bundle import Bundle, Golden, group_hash, read_bundle, write_bundle
+from earmark.bundle import Bundle, Golden, _seal, group_hash, read_bundle, write_bundle
 from earmark.errors import BundleError, BundleFormatError, GoldenTestError, PathError
 from earmark.features import Mfcc
 from earmark.models import Mlp, Network, model_to_dict
@@ -75,6 +75,8 @@ def rebuild(packed, change=None, entries=None, rehash=True, compress=zipfile.ZIP
     if change:
         changed = change(about)
         about = about if changed is None else changed
+    if rehash and isinstance(about, dict):
+        about["seal"] = _seal(about)
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", compress) as archive:
         text = about if isinstance(about, bytes) else json.dumps(about).encode()
@@ -124,7 +126,7 @@ def test_any_zip_program_can_open_it(packed):
         assert all(info.compress_type == zipfile.ZIP_STORED for info in archive.infolist())
         about = json.loads(archive.read("bundle.json"))
         onnx.checker.check_model(onnx.load_from_string(archive.read("network.onnx")))
-    assert {"format", "labels", "feature", "model", "golden", "provenance", "sha256"} == about.keys()
+    assert {"format", "labels", "feature", "model", "golden", "provenance", "sha256", "seal"} == about.keys()
 
 
 @pytest.mark.parametrize("reason", ["No space left on device", "Permission denied"])
@@ -255,6 +257,19 @@ def test_any_json_in_any_place(packed, tmp_path, key, data):
 
 
 # Malice
+
+
+@pytest.mark.parametrize("key", ["labels", "feature", "model", "golden", "provenance", "sha256"])
+def test_settings_changed_after_the_seal(refused, packed, key):
+    """Labels in another order would give every sound a wrong name, and no network hash would notice."""
+    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+        seal = json.loads(archive.read("bundle.json"))["seal"]
+
+    def change(about):
+        about[key] = list(reversed(about[key])) if isinstance(about[key], list) else {}
+        return json.dumps({**about, "seal": seal}).encode()
+
+    assert "its settings were changed after the bundle was written" in refused(rebuild(packed, change))
 
 
 def test_a_changed_entry(refused, packed):

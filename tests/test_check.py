@@ -73,7 +73,7 @@ EXPECTED = {
     ("clipped", "clipped.wav"): "33.2% of the samples are at full scale",
     ("duplicate", "copy.wav"): "the same sound as dog0.wav",
     ("duplicate", "twin.wav"): "the same sound as dog0.wav, but another class and recording and fold",
-    ("few_groups", "cow"): "the class has 1 recording: too few to tell it from them",
+    ("few_groups", "cow"): "the class has 1 recording: too few to tell the class from them",
     ("shared_group", "d0"): "the recording stands in the folds 1, 2",
 }
 
@@ -156,7 +156,7 @@ def test_not_one_clip_can_be_read(tmp_path, write_wav):
         write_wav(tmp_path / name, np.zeros(0))
     found = check(read(tmp_path))
     assert (found.clips, found.hours, found.leakage) == (0, 0.0, None)
-    assert [p.kind for p in found.problems] == ["empty", "empty", "no_group"]
+    assert [p.kind for p in found.problems] == ["empty", "empty", "no_group", "few_groups", "few_groups"]
 
 
 def test_several_labels_a_clip(tmp_path, write_wav):

@@ -188,6 +188,15 @@ def test_a_trained_model_is_not_judged_by_what_it_learnt(tone_set, tmp_path):
     assert found.judged.report.accuracy == trained.report.accuracy
 
 
+def test_a_learnt_sound_under_another_name_is_left_out(tone_set, tmp_path):
+    trained = pipeline.train(quick(tone_set), tmp_path / "m.earmark", tmp_path / "runs")
+    rows = [(p, p.name.split("_")[0], f"other-{p.name.split('_')[1]}") for p in sorted(tone_set.iterdir())]
+    renamed = table_with(tmp_path / "renamed.csv", rows, "path,label,group")
+    found = pipeline.evaluate_bundle(trained.bundle, Recipe().with_data(str(renamed), "auto", ""))
+    assert found.judged.report.clips == trained.report.clips
+    assert found.left_out == 54 - trained.report.clips
+
+
 def test_a_model_is_judged_only_by_labels_that_it_knows(tone_model, tmp_path, write_wav):
     for label in ("hum", "yodel"):
         write_wav(tmp_path / label / "x.wav", np.random.default_rng(0).standard_normal(4000) * 0.1, 16_000)

@@ -29,6 +29,7 @@ def test_the_tutorials_score_comes_with_what_it_is_worth(tutorial):
         "test_clips": 430,
         "test_clips_sharing_a_group": 410,
         "oracle_accuracy": pytest.approx(0.9558, abs=1e-4),
+        "groups_known": True,
     }
     assert tutorial["honest"]["protocol"] == "official folds 1, 2, 3 of 10"
     assert 0.25 < tutorial["honest"]["accuracy"] < 0.50

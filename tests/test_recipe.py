@@ -219,9 +219,9 @@ def split_outcome(settings, monkeypatch):
     groups = np.arange(n) // 4
     rows = Rows(
         (groups % 3).astype(np.int64), groups.astype(np.int64), np.array([f"g{g}" for g in groups], object),
-        np.arange(n), np.where(settings.test_fold >= 0, groups // 3 % 4 + 1, -1).astype(np.int32), ("d", ""),
+        np.arange(n), (groups // 3 % 4 + 1).astype(np.int32), ("d", ""),
     )  # fmt: skip
-    grouped = settings if settings.test_fold == 0 and settings.rule == "grouped" else None
+    grouped = settings if settings.rule == "grouped" else None
     parts = [holdout(rows, settings), *(cross_validation(rows, grouped) if grouped else [])]
     return [s.roles.tolist() for s in parts]
 

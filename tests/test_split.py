@@ -179,7 +179,7 @@ def test_few_groups_make_larger_parts_rather_than_an_error():
         (
             make_rows([0, 1, 0], [0, 0, 0]),
             {},
-            "1 recording cannot be divided into 2 parts without parting one. Record more, or use fewer folds.",
+            "1 recording cannot be divided into 2 parts without parting one. Record more.",
         ),
         (
             make_rows([0, 0, 0, 1], [0, 1, 2, 3], [1, 1, 1, 2]),
@@ -202,7 +202,7 @@ def test_more_folds_than_recordings_is_an_error():
 
 def test_more_parts_than_clips_of_any_class_is_an_error():
     rows = make_rows(np.arange(12) % 6, np.arange(12))
-    message = "5 parts are too many: the largest class has 2 clips. Record more, or use fewer folds."
+    message = "No class has 5 clips, one for each of 5 parts. Record more, or ask for fewer folds."
     with pytest.raises(SplitError, match=message):
         cross_validation(rows, SplitSettings())
 
@@ -262,3 +262,35 @@ def test_clips_that_are_their_own_groups_are_stratified_too():
         counts = np.bincount(rows.targets[split.roles == role])
         assert counts.max() - counts.min() <= 1
     assert split.counts["test"] == 60
+
+
+def test_fold_zero_is_a_fold():
+    rows = many(folds=3)
+    rows = make_rows(rows.targets, rows.groups, rows.folds - 1)
+    assert [s.test_fold for s in cross_validation(rows, SplitSettings())] == [0, 1, 2]
+    assert set(rows.folds[holdout(rows, SplitSettings(test_fold=0)).positions(TEST)]) == {0}
+
+
+def test_a_fold_is_not_silently_ignored():
+    with pytest.raises(
+        SplitError, match="test_fold goes with official folds; the rule 'random' takes test_share"
+    ):
+        holdout(many(folds=3), SplitSettings(rule="random", test_fold=1))
+    with pytest.raises(
+        SplitError, match="has official folds, and each is tested; a number of folds goes with"
+    ):
+        cross_validation(many(folds=3), SplitSettings(folds=5))
+
+
+def test_two_large_recordings_are_learnt_from_rather_than_halved():
+    rows = make_rows(np.arange(120) % 3, np.arange(120) // 40)
+    split = holdout(rows, SplitSettings())
+    assert split.counts == {"train": 80, "validation": 0, "test": 40}
+
+
+def test_few_clips_a_class_can_be_divided():
+    rows = make_rows(np.arange(28) % 7, np.arange(28))
+    split = holdout(rows, SplitSettings())
+    assert split.counts["test"] == 7
+    assert split.counts["train"] >= 14
+    assert len(cross_validation(rows, SplitSettings(folds=4))) == 4

@@ -9,10 +9,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-import earmark.train as training
 from earmark.errors import RunError, SettingError
 from earmark.models import MODELS, Mlp, model_from_dict, model_to_dict
-from earmark.train import Problem, Task, TrainSettings, checkpoint, fit
+from earmark.train import CHECKPOINT_SECONDS, Problem, Task, TrainSettings, checkpoint, fit
 
 SETTINGS = TrainSettings(epochs=12, patience=0)
 
@@ -62,7 +61,7 @@ def test_processes_and_one_process_are_the_same_to_the_bit(tmp_path):
 
 
 def test_interrupted_and_resumed_is_the_same_to_the_bit(tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setenv(CHECKPOINT_SECONDS, "0")
     made = problem(settings=replace(SETTINGS, epochs=20, patience=15))
     whole = fit(made, tasks(), tmp_path / "whole")
 
@@ -273,3 +272,11 @@ def test_the_seed_of_a_task_is_read(tmp_path):
     a = fit(problem(), [task], tmp_path / "a")[0]
     b = fit(problem(), [replace(task, seed=1)], tmp_path / "b")[0]
     assert not np.array_equal(a.network.parameters, b.network.parameters)
+
+
+@pytest.mark.parametrize("told", ["soon", "-1", "nan"])
+def test_a_time_between_checkpoints_that_is_none_is_refused(tmp_path, monkeypatch, told):
+    monkeypatch.setenv(CHECKPOINT_SECONDS, told)
+    message = f"EARMARK_CHECKPOINT_SECONDS is '{told}', but must be a number of seconds, 0 or more."
+    with pytest.raises(SettingError, match=re.escape(message)):
+        fit(problem(), tasks(), tmp_path)

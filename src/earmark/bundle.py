@@ -30,7 +30,7 @@ FORMAT = 1
 SUFFIX = ".earmark"
 
 _MAX_FILE = 2**30
-_MAX_ENTRY = {"bundle.json": 16 * 2**20, "network.onnx": 2**29}
+_MAX_ENTRY = {"bundle.json": 64 * 2**20, "network.onnx": 2**29}
 _MAX_GOLDEN, _MAX_GOLDEN_BYTES = 16, 4 * 2**20
 _GOLDEN_NAME = re.compile(r"golden/\d{1,2}\.npy")
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same content gives the same file
@@ -109,6 +109,7 @@ def write_bundle(path: Path, bundle: Bundle) -> None:
         "provenance": bundle.provenance,
         "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in entries.items()},
     }
+    about["seal"] = _seal(about)
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
         text = json.dumps(about, indent=1, ensure_ascii=False, allow_nan=False)
@@ -117,6 +118,12 @@ def write_bundle(path: Path, bundle: Bundle) -> None:
             info.external_attr = 0o644 << 16
             archive.writestr(info, data)
     write_atomically(path, packed.getvalue())
+
+
+def _seal(about: dict[str, Any]) -> str:
+    """Return a hash over all of ``bundle.json`` but the seal itself: settings, labels, promises, other hashes."""
+    rest = {key: value for key, value in about.items() if key != "seal"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def read_bundle(path: Path) -> Bundle:
@@ -196,6 +203,8 @@ def _entries(path: Path, archive: zipfile.ZipFile) -> dict[str, bytes]:
 
 
 def _bundle(path: Path, about: dict[str, Any], entries: dict[str, bytes]) -> Bundle:
+    if about["seal"] != _seal(about):
+        raise BundleFormatError(f"{path}: its settings were changed after the bundle was written.")
     if set(about["sha256"]) != set(entries):
         raise BundleFormatError(f"{path}: its list of hashes does not match its entries.")
     for name, data in entries.items():

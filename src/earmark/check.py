@@ -86,6 +86,7 @@ def check(
     problems += _sound_problems(dataset, vitals)
     problems += _duplicates(dataset, vitals)
     problems += _group_problems(dataset)
+    problems.sort(key=lambda p: p.kind == "unlisted")  # often very many: they must not hide the others
     clips = dataset.clips
     counts = np.bincount(clips.label_values, minlength=len(clips.labels))
     return Checkup(
@@ -153,14 +154,15 @@ def _group_problems(dataset: Dataset) -> list[Problem]:
     if dataset.grouping is None:
         detail = "no recording, speaker or day is known for the clips: leakage cannot be ruled out"
         problems.append(Problem("no_group", str(dataset.root), detail))
-    elif dataset.exclusive:
+    if dataset.exclusive:
+        unit = "recording" if dataset.grouping else "file"
         pairs = np.unique(np.stack([dataset.targets, dataset.group_ids]), axis=1)[0]
         groups = np.bincount(pairs, minlength=len(clips.labels))
         problems += [
             Problem(
                 "few_groups",
                 label,
-                f"the class has {n} recording{'s' * (n != 1)}: too few to tell it from them",
+                f"the class has {n} {unit}{'s' * (n != 1)}: too few to tell the class from them",
             )
             for label, n in zip(clips.labels, groups.tolist(), strict=True)
             if n < _FEW_GROUPS

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from earmark.types import FloatArray, IntArray
 
 _RESAMPLES = 2000
+_LEAST_GROUPS = 3
 _BINS = 15
 
 
@@ -54,11 +55,11 @@ class Report:
     accuracy, sd
         Mean over folds, and their standard deviation (0 for one fold).
     interval
-        95 %, of the accuracy, by bootstrap over groups within each fold.
+        95 %, of the accuracy, by bootstrap over groups; ``None`` where there are fewer than three.
     macro_f1
         Over the labels that occur.
     per_class
-        For each label: precision, recall, f1, clips.
+        For each label: precision, recall, f1, clips; ``None`` where no clip tested it.
     confusion
         int64[labels, labels]: rows are the truth, columns the answer.
     ece, nll
@@ -69,9 +70,9 @@ class Report:
 
     accuracy: float
     sd: float
-    interval: tuple[float, float]
+    interval: tuple[float, float] | None
     macro_f1: float
-    per_class: dict[str, dict[str, float]]
+    per_class: dict[str, dict[str, float | None]]
     confusion: IntArray
     ece: float
     nll: float
@@ -83,7 +84,7 @@ class Report:
         return {
             "accuracy": self.accuracy,
             "sd": self.sd,
-            "interval": list(self.interval),
+            "interval": self.interval and list(self.interval),
             "macro_f1": self.macro_f1,
             "per_class": self.per_class,
             "confusion": self.confusion.tolist(),
@@ -110,7 +111,7 @@ def report(folds: list[Scored], labels: tuple[str, ...], seed: int = 0) -> Repor
     confusion = np.zeros((len(labels), len(labels)), np.int64)
     np.add.at(confusion, (targets, probabilities.argmax(axis=1)), 1)
     per_class = _per_class(confusion, labels)
-    occurring = [c["f1"] for c in per_class.values() if c["clips"]]
+    occurring = [c["f1"] for c in per_class.values() if c["f1"] is not None]
     chosen = np.maximum(probabilities[np.arange(len(targets)), targets], 1e-12)
     return Report(
         float(np.mean(accuracies)),
@@ -126,34 +127,51 @@ def report(folds: list[Scored], labels: tuple[str, ...], seed: int = 0) -> Repor
     )
 
 
-def _per_class(confusion: IntArray, labels: tuple[str, ...]) -> dict[str, dict[str, float]]:
+def _per_class(confusion: IntArray, labels: tuple[str, ...]) -> dict[str, dict[str, float | None]]:
     result = {}
     for i, label in enumerate(labels):
         hits, said, true = int(confusion[i, i]), int(confusion[:, i].sum()), int(confusion[i].sum())
         result[label] = {
-            "precision": hits / said if said else 0.0,
-            "recall": hits / true if true else 0.0,
-            "f1": 2 * hits / (said + true) if said + true else 0.0,
+            # Nothing is known of a class that no clip tested.
+            "precision": (hits / said if said else 0.0) if true else None,
+            "recall": hits / true if true else None,
+            "f1": 2 * hits / (said + true) if true else None,
             "clips": true,
         }
     return result
 
 
-def interval(folds: list[Scored], seed: int = 0) -> tuple[float, float]:
-    """Return the 95 % percentile-bootstrap interval of the mean accuracy over folds, resampling whole groups.
+def interval(folds: list[Scored], seed: int = 0) -> tuple[float, float] | None:
+    """Return the 95 % bootstrap interval of the mean accuracy over folds, resampling whole groups.
 
     Clips of one recording stand and fall together; resampling single clips would make the interval far too narrow.
+    Groups are drawn from all folds together, for a fold may hold a single one. With few groups a percentile
+    interval is too narrow, so it is widened as Student's t is against the normal distribution. ``None`` with
+    fewer than three groups, from which nothing can be said.
+
+    Source: Hesterberg, *What teachers should know about the bootstrap*, 2015 (the expanded percentile interval).
     """
-    rng = np.random.default_rng([seed, 2])
-    means = np.zeros(_RESAMPLES)
+    names, hits, sizes = 0, [], []
     for fold in folds:
         groups = np.unique(fold.groups, return_inverse=True)[1]
-        sizes = np.bincount(groups).astype(np.float64)
-        hits = np.bincount(groups, weights=fold.correct)
-        drawn = rng.multinomial(len(sizes), np.full(len(sizes), 1 / len(sizes)), size=_RESAMPLES)
-        means += (drawn @ hits) / (drawn @ sizes)
-    low, high = np.percentile(means / len(folds), [2.5, 97.5])
-    return float(low), float(high)
+        weight = 1 / len(groups)  # so that every fold counts alike, as in the mean
+        hits.append(np.bincount(groups, weights=fold.correct) * weight)
+        sizes.append(np.bincount(groups) * weight)
+        names += len(sizes[-1])
+    if names < _LEAST_GROUPS:
+        return None
+    hit, size = np.concatenate(hits), np.concatenate(sizes)
+    centre = float(hit.sum() / size.sum())
+    rng = np.random.default_rng([seed, 2])
+    drawn = rng.multinomial(names, np.full(names, 1 / names), size=_RESAMPLES)
+    low, high = np.percentile((drawn @ hit) / (drawn @ size), [2.5, 97.5])
+    from scipy.special import stdtrit
+
+    wider = float(stdtrit(names - 1, 0.975) / stdtrit(np.inf, 0.975) * np.sqrt(names / (names - 1)))
+    return (
+        max(0.0, centre - wider * (centre - float(low))),
+        min(1.0, centre + wider * (float(high) - centre)),
+    )
 
 
 def calibration_error(probabilities: NDArray[np.float64], targets: IntArray) -> float:

@@ -19,7 +19,7 @@ class Listener(Protocol):
     def extracting(self, done: int, total: int, seconds: float) -> None:
         """So many clips have features, of so many seconds of sound."""
 
-    def divided(self, splits: Sequence[Split]) -> None:
+    def divided(self, splits: Sequence[Split], dataset: Dataset) -> None:
         """The clips have roles: one split for training, several for evaluation."""
 
     def run(self, run: Run) -> None:

@@ -94,9 +94,9 @@ class TrainResult:
             "test": {
                 "accuracy": report.accuracy,
                 "macro_f1": report.macro_f1,
-                "interval": list(report.interval),
+                "interval": report.interval and list(report.interval),
             },
-            "leakage": self.leakage.to_dict(),
+            "leakage": {**self.leakage.to_dict(), "groups_known": self.prepared.dataset.grouping is not None},
             **self.prepared.to_dict(),
             "best_epoch": self.fitted.best_epoch,
             "seconds": self.seconds,
@@ -107,7 +107,7 @@ class TrainResult:
                 "protocol": self.honest.protocol,
                 "accuracy": honest.accuracy,
                 "sd": honest.sd,
-                "interval": list(honest.interval),
+                "interval": honest.interval and list(honest.interval),
                 "folds": self.honest.folds,
             }
         return record
@@ -143,7 +143,11 @@ class EvaluateResult:
         report = self.judged.report.to_dict()
         random = None
         if self.random is not None and self.random_leakage is not None:
-            random = {"accuracy": self.random.report.accuracy, **self.random_leakage.to_dict()}
+            random = {
+                "accuracy": self.random.report.accuracy,
+                **self.random_leakage.to_dict(),
+                "groups_known": self.prepared.dataset.grouping is not None,
+            }
         return {
             "model": self.model,
             "protocol": self.judged.protocol,

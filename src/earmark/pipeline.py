@@ -6,6 +6,7 @@ same sound twice, and the split must know both.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Iterator
@@ -39,6 +40,7 @@ from earmark.split import (
     resolve_rule,
 )
 from earmark.train import Fitted, Problem, Task, fit
+from earmark.types import IntArray
 
 RUNS = Path("runs")
 
@@ -67,7 +69,7 @@ def train(
     ready = prepare(recipe, listener)
     split = holdout(ready.rows, recipe.split)
     honest = _honest_splits(ready, recipe) if split.rule == "random" else []
-    listener.divided([split])
+    listener.divided([split], ready.dataset)
     with _open_run(runs_folder, recipe, ready, "train", listener) as run:
         fitted, seconds = _fit(recipe, ready, [split, *honest], run, listener)
         bundles = [_bundle(recipe, ready, s, f) for s, f in zip([split, *honest], fitted, strict=True)]
@@ -89,8 +91,9 @@ def train(
             "macro_f1": result.report.macro_f1,
             "clips": result.report.clips,
         }
-        for path in {run.folder / f"model{SUFFIX}", result.bundle}:
-            write_bundle(path, bundles[0])
+        write_bundle(run.folder / f"model{SUFFIX}", bundles[0])
+        if output is not None:
+            write_bundle(output, bundles[0])
         record.write_splits(run, ready, {"role": split})
         record.write_predictions(run, ready, scored[:1])
         run.write_json("report.json", {**result.to_dict(), **result.report.to_dict()})
@@ -107,7 +110,7 @@ def evaluate(recipe: Recipe, runs_folder: Path = RUNS, listener: Listener | None
     ready = prepare(recipe, listener)
     folds = cross_validation(ready.rows, recipe.split)
     random = random_split(ready.rows, recipe.split)
-    listener.divided(folds)
+    listener.divided(folds, ready.dataset)
     with _open_run(runs_folder, recipe, ready, "evaluate", listener) as run:
         splits = [*folds, random]
         fitted, seconds = _fit(recipe, ready, splits, run, listener)
@@ -148,8 +151,10 @@ def evaluate_bundle(path: Path, recipe: Recipe, listener: Listener | None = None
         raise DataError(
             f"{path} does not say what it was trained on, so that nothing can be called unheard by it."
         )
-    learnt = set(bundle.provenance["train_groups"])
-    fresh = np.array([group_hash(str(name)) not in learnt for name in ready.rows.names])
+    groups, sounds = (set(bundle.provenance.get(key, ())) for key in ("train_groups", "train_sounds"))
+    learnt = np.array([group_hash(str(name)) in groups for name in ready.rows.names])
+    learnt |= np.array([h in sounds for h in _sound_hashes(ready, np.arange(len(ready.rows)))])
+    fresh = ~np.isin(ready.rows.joined, ready.rows.joined[learnt])
     if not fresh.any():
         raise DataError(
             f"{path} was trained on every recording of {ready.dataset.name}: nothing is left to test it on."
@@ -162,7 +167,9 @@ def evaluate_bundle(path: Path, recipe: Recipe, listener: Listener | None = None
         ready.rows.joined[positions],
         Predictor(bundle).score(ready.table.values[positions]),
     )
-    told = Judged(f"on {ready.dataset.name}", report([scored], bundle.labels, recipe.split.seed), [])
+    known = ready.dataset.grouping and bundle.provenance.get("grouping")
+    doubt = "" if known else "; recordings are not known, so that others of the model's may be among these"
+    told = Judged(f"on {ready.dataset.name}{doubt}", report([scored], bundle.labels, recipe.split.seed), [])
     left_out = int((~fresh).sum())
     return EvaluateResult(
         str(path), None, ready, told, None, None, left_out, {"extract": ready.seconds, "train": 0.0}
@@ -250,12 +257,21 @@ def _bundle(recipe: Recipe, ready: Prepared, split: Split, fitted: Fitted) -> Bu
             "fingerprint": ready.table.dataset_fingerprint,
         },
         "split": {"rule": split.rule, "seed": split.seed, "test_fold": split.test_fold, **split.counts},
+        "grouping": ready.dataset.grouping,
         "train_groups": sorted({group_hash(str(name)) for name in ready.rows.names[learnt]}),
+        "train_sounds": sorted(set(_sound_hashes(ready, learnt))),
         "seed": recipe.train.seed,
         "best_epoch": fitted.best_epoch,
         "versions": runs.versions(),
     }
     return replace(made, provenance=provenance)
+
+
+def _sound_hashes(ready: Prepared, positions: IntArray) -> list[str]:
+    """Return what stands for the sound of each row: a hash of its features."""
+    return [
+        hashlib.blake2b(row.tobytes(), digest_size=8).hexdigest() for row in ready.table.values[positions]
+    ]
 
 
 def _score(bundle: Bundle, ready: Prepared, split: Split) -> Scored:
@@ -273,7 +289,11 @@ def _judge(splits: list[Split], scored: list[Scored], ready: Prepared, recipe: R
         held_out = {"random": "clips", "grouped": "recordings" if dataset.grouping else "files"}
         told = f"{len(splits)} folds, {held_out[splits[0].rule]} held out"
     folds = [
-        {"fold": split.test_fold or i + 1, "accuracy": s.accuracy, "n": len(s.positions)}
+        {
+            "fold": i + 1 if split.test_fold is None else split.test_fold,
+            "accuracy": s.accuracy,
+            "n": len(s.positions),
+        }
         for i, (split, s) in enumerate(zip(splits, scored, strict=True))
     ]
     return Judged(told, report(scored, dataset.labels, recipe.split.seed), folds)

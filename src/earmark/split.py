@@ -28,6 +28,7 @@ TRAIN, VALIDATION, TEST, UNUSED = 0, 1, 2, 3
 ROLES = ("train", "validation", "test", "unused")
 Rule = Literal["auto", "official", "grouped", "random"]
 
+FOLDS = 5  # of a cross-validation
 _NAMED = 3  # examples in an error
 
 
@@ -40,22 +41,22 @@ class SplitSettings:
     rule
         ``"auto"`` takes the official folds where the layout has them and ``"grouped"`` elsewhere.
     test_fold
-        The official fold to test on; 0 is the last that is present.
+        The official fold to test on; ``None`` is the last that is present.
     test_share
         Share of the clips to test on, for ``grouped`` and ``random``.
     validation_share
         Share of the training clips, whole groups, kept aside for early stopping; 0 for none.
     folds
-        Parts of a cross-validation where there are no official ones.
+        Parts of a cross-validation where there are no official ones; ``None`` is 5.
     seed
         Of the division.
     """
 
     rule: Rule = "auto"
-    test_fold: int = 0
+    test_fold: int | None = None
     test_share: float = 0.2
     validation_share: float = 0.15
-    folds: int = 5
+    folds: int | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -63,7 +64,7 @@ class SplitSettings:
             value = getattr(self, name)
             if not (0.0 < value <= 0.5 or (name == "validation_share" and value == 0.0)):
                 raise SettingError(f"[split] {name} is {value:g}, but must be above 0 and at most 0.5.")
-        if not 2 <= self.folds <= 100:
+        if self.folds is not None and not 2 <= self.folds <= 100:
             raise SettingError(f"[split] folds is {self.folds}, but must be from 2 to 100.")
         if not 0 <= self.seed < 2**32:
             raise SettingError(f"[split] seed is {self.seed}, but must be from 0 to 4294967295.")
@@ -188,6 +189,11 @@ class Split:
         verb = "s stand" if len(shared) > 1 else " stands"
         return f"{len(shared)} {what}{verb} in both {one} and {other}: {names}{more}. Use --split grouped."
 
+    @property
+    def learnt_classes(self) -> list[int]:
+        """The classes that have training clips, ascending."""
+        return [int(c) for c in np.unique(self.rows.targets[self.roles == TRAIN])]
+
     def positions(self, role: int) -> IntArray:
         """Return the rows that have ``role``, int64, ascending."""
         return np.flatnonzero(self.roles == role).astype(np.int64)
@@ -227,16 +233,16 @@ def holdout(rows: Rows, settings: SplitSettings) -> Split:
         When that cannot be done as asked.
     """
     rule = resolve_rule(settings.rule, rows)
+    if rule != "official" and settings.test_fold is not None:
+        raise SplitError(f"test_fold goes with official folds; the rule '{rule}' takes test_share.")
     if rule == "random":
         return random_split(rows, settings)
     if rule == "official":
-        fold = settings.test_fold or rows.present_folds[-1]
+        fold = rows.present_folds[-1] if settings.test_fold is None else settings.test_fold
         if fold not in rows.present_folds:
             present = ", ".join(map(str, rows.present_folds))
             raise SplitError(f"There is no fold {fold}. Folds with readable clips: {present}.")
         return _official(rows, settings, fold)
-    if settings.test_fold:
-        raise SplitError("test_fold goes with official folds; the rule 'grouped' takes test_share.")
     parts = _share(rows.targets, rows.joined, settings.test_share, settings.seed)
     return _with_validation(rows, settings, parts == 0, "grouped")
 
@@ -250,9 +256,15 @@ def cross_validation(rows: Rows, settings: SplitSettings) -> list[Split]:
             " Use --split auto."
         )
     if rule == "official":
+        if settings.folds is not None:
+            raise SplitError(
+                f"{rows.dataset[0]} has official folds, and each is tested; a number of folds goes with"
+                " --split grouped."
+            )
         return [_official(rows, settings, fold) for fold in rows.present_folds]
-    parts = _grouped_parts(rows.targets, rows.joined, settings.folds, settings.seed)
-    return [_with_validation(rows, settings, parts == i, "grouped") for i in range(settings.folds)]
+    count = settings.folds or FOLDS
+    parts = _grouped_parts(rows.targets, rows.joined, count, settings.seed)
+    return [_with_validation(rows, settings, parts == i, "grouped") for i in range(count)]
 
 
 def random_split(rows: Rows, settings: SplitSettings) -> Split:
@@ -283,9 +295,11 @@ def _with_validation(
     copies = np.isin(rows.sounds, rows.sounds[is_test]) & ~np.isin(rows.groups, rows.groups[is_test])
     roles[copies] = UNUSED
     rest = np.flatnonzero(roles == TRAIN)
-    if settings.validation_share > 0 and len(rest):
+    if settings.validation_share > 0 and _parts(rows.targets[rest], rows.joined[rest], 0.5) == 2:
         parts = _share(rows.targets[rest], rows.joined[rest], settings.validation_share, settings.seed)
         kept_aside = parts == 0
+        # A few large recordings: rather none than much more than was asked for.
+        kept_aside &= kept_aside.mean() <= max(2 * settings.validation_share, 1 / 3)
         # A class with a single recording is learnt from, not validated by.
         orphans = np.setdiff1d(rows.targets[rest], rows.targets[rest[~kept_aside]])
         needed = rows.joined[rest[np.isin(rows.targets[rest], orphans)]]
@@ -297,8 +311,13 @@ def _with_validation(
 
 
 def _share(targets: IntArray, groups: IntArray, share: float, seed: int) -> IntArray:
-    """Divide so that part 0 is about ``share`` of the rows: more where there are few groups."""
-    return _grouped_parts(targets, groups, max(2, min(round(1 / share), len(np.unique(groups)))), seed)
+    """Divide so that part 0 is about ``share`` of the rows: more where there are few groups or clips."""
+    return _grouped_parts(targets, groups, max(2, _parts(targets, groups, share)), seed)
+
+
+def _parts(targets: IntArray, groups: IntArray, share: float) -> int:
+    """Return into how many parts rows can be divided so that one is ``share`` of them, or a little more."""
+    return min(round(1 / share), len(np.unique(groups)), int(np.bincount(targets, minlength=1).max()))
 
 
 def _grouped_parts(targets: IntArray, groups: IntArray, parts: int, seed: int) -> IntArray:
@@ -313,7 +332,7 @@ def _grouped_parts(targets: IntArray, groups: IntArray, parts: int, seed: int) -
     if distinct < parts:
         raise SplitError(
             f"{distinct} recording{'s' * (distinct != 1)} cannot be divided into {parts} parts without parting one."
-            " Record more, or use fewer folds."
+            f" Record more{_fewer(parts)}."
         )
     result = np.zeros(len(targets), np.int64)
     with warnings.catch_warnings():
@@ -330,8 +349,11 @@ def _grouped_parts(targets: IntArray, groups: IntArray, parts: int, seed: int) -
             for i, (_, members) in enumerate(folds):
                 result[members] = i
         except ValueError:
-            largest = int(np.bincount(targets).max())
             raise SplitError(
-                f"{parts} parts are too many: the largest class has {largest} clips. Record more, or use fewer folds."
+                f"No class has {parts} clips, one for each of {parts} parts. Record more{_fewer(parts)}."
             ) from None
     return result
+
+
+def _fewer(parts: int) -> str:
+    return ", or ask for fewer folds" if parts > 2 else ""

@@ -142,7 +142,7 @@ def check(dataset: str, layout: str, pattern: str, strict: bool, as_json: bool) 
 @click.argument("dataset")
 @options.output
 @options.training
-@click.option("--split", metavar="RULE", help="auto, official, grouped or random.")
+@options.split
 @click.option("--test-fold", type=int, help="The official fold to test on; the last by default.")
 @options.data
 @options.runs
@@ -179,6 +179,7 @@ def _train(recipe: Recipe, output: Path | None, runs: Path, strict: bool, as_jso
 @click.argument("target", metavar="DATASET|MODEL.earmark")
 @click.argument("dataset", required=False)
 @options.training
+@options.split
 @click.option("--folds", type=int, help="Parts of a cross-validation where there are no official folds.")
 @options.data
 @options.runs
@@ -200,15 +201,17 @@ def evaluate(
 
     changes = (*choices.pop("changes"), *([f"split.folds={folds}"] if folds is not None else []))
     made = options.make_recipe(changes=changes, **choices)
-    if made.split.rule == "random":  # a recipe that trains on a random split is judged honestly all the same
+    if (
+        made.split.rule == "random" and choices["split"] is None
+    ):  # a recipe that trains on a random split is judged honestly all the same
         made = made.with_values({"split.rule": "auto"})
     with Terminal() as terminal:
         if dataset is not None:
             recipe = choices.pop("recipe")
             if changes or recipe != "default" or any(value is not None for value in choices.values()):
                 raise SettingError(
-                    "A trained model brings its own recipe: leave out --recipe, --model, --feature, --seed, --folds"
-                    " and --set."
+                    "A trained model brings its own recipe: leave out --recipe, --model, --feature, --seed, --split,"
+                    " --folds and --set."
                 )
             made = made.with_data(dataset, layout, pattern)
             result = pipeline.evaluate_bundle(Path(target), made, terminal)

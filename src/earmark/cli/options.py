@@ -35,6 +35,7 @@ runs = click.option(
     metavar="FOLDER",
     help="Where run folders go.",
 )
+split = click.option("--split", metavar="RULE", help="auto, official, grouped or random.")
 change = click.option(
     "--set",
     "changes",

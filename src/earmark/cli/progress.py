@@ -11,6 +11,7 @@ from rich.live import Live
 from rich.text import Text
 
 from earmark.dataset import Dataset
+from earmark.readers.listing import count
 from earmark.runs import Run
 from earmark.split import Split
 from earmark.types import Problem
@@ -68,24 +69,30 @@ class Terminal:
         """Show how far the features are."""
         self._clips("Features", done, total, seconds)
 
-    def divided(self, splits: Sequence[Split]) -> None:
-        """Say how the clips were divided."""
+    def divided(self, splits: Sequence[Split], dataset: Dataset) -> None:
+        """Say how the clips were divided, and what is odd about it."""
+        one = splits[0]
         if len(splits) == 1:
-            counts = ", ".join(f"{n:,} {role}" for role, n in splits[0].counts.items())
-            fold = f", fold {splits[0].test_fold} tested" if splits[0].test_fold is not None else ""
-            self.say("Split", f"{splits[0].rule}{fold}: {counts}")
+            counts = ", ".join(f"{n:,} {role}" for role, n in one.counts.items())
+            fold = f", fold {one.test_fold} tested" if one.test_fold is not None else ""
+            self.say("Split", f"{one.rule}{fold}: {counts}")
         else:
-            unused = sum(s.counts.get("unused", 0) for s in splits)
             self.say(
                 "Split",
-                f"{splits[0].rule}, {len(splits)} folds, each tested once; and one random split beside them",
+                f"{one.rule}, {len(splits)} folds, each tested once; and one random split beside them",
             )
-            if unused:
-                self.say(
-                    "",
-                    f"{unused:,} clips are copies of a test clip of another fold and were not learnt.",
-                    "yellow",
-                )
+        unused = sum(s.counts.get("unused", 0) for s in splits)
+        if unused:
+            why = "a copy of a test clip, or without a fold"
+            self.say("", f"{count(unused, 'clip')} not used: {why}.", "yellow")
+        if one.rule != "random" and not all(s.counts["validation"] for s in splits):
+            self.say("", "No validation part, so that training runs all its epochs.", "yellow")
+        unlearnt = {
+            dataset.labels[c] for s in splits for c in set(s.rows.targets.tolist()) - set(s.learnt_classes)
+        }
+        if unlearnt:
+            names = ", ".join(sorted(unlearnt))
+            self.say("", f"Without a single clip to learn from: {names}.", "yellow")
 
     def run(self, run: Run) -> None:
         """Say where the run's files are."""
@@ -103,9 +110,11 @@ class Terminal:
             parts = [f"epoch {max(self._epochs.values())}/{epochs}"]
             if tasks > 1:
                 parts.append(f"{tasks} networks")
-            validated = entry.get("validation_accuracy")
-            beside = f" (validation {validated:.2f})" if validated is not None else ""
-            parts.append(f"loss {entry['loss']:.2f} · accuracy {entry['accuracy']:.2f}{beside}")
+            parts.append(f"loss {entry['loss']:.2f}")
+            if tasks == 1:  # of several networks one accuracy would say nothing about the others
+                validated = entry.get("validation_accuracy")
+                beside = f" (validation {validated:.2f})" if validated is not None else ""
+                parts.append(f"accuracy {entry['accuracy']:.2f}{beside}")
             return " · ".join([*parts, f"{self._rows / self._elapsed:,.0f} clips/s"])
 
         self._draw(text)

@@ -29,7 +29,7 @@ def train(result: TrainResult, as_json: bool) -> None:
     out, report = _console(), result.report
     if result.split.rule == "random":
         out.print(f"\nAccuracy [bold]{report.accuracy:.3f}[/] on {report.clips:,} clips of a random split,")
-        _leak_line(out, result.leakage)
+        _leak_line(out, result.leakage, result.prepared.dataset.grouping is not None)
         if result.honest is not None:
             honest = result.honest.report
             each = ", ".join(f"{f['accuracy']:.3f}" for f in result.honest.folds)
@@ -40,13 +40,11 @@ def train(result: TrainResult, as_json: bool) -> None:
         else:
             out.print("No recordings are known, so that no honest score can be set beside it.")
     else:
-        low, high = report.interval
         fold = f" of fold {result.split.test_fold}" if result.split.test_fold is not None else ""
         unit = "recording" if result.prepared.dataset.grouping else "file"
         out.print(
-            f"\nAccuracy [bold]{report.accuracy:.3f}[/] (95 % interval {low:.3f} to {high:.3f}), macro-F1"
-            f" {report.macro_f1:.3f},\non {count(report.clips, 'clip')}{fold} from {count(report.groups, unit)}"
-            " not heard in training."
+            f"\nAccuracy [bold]{report.accuracy:.3f}[/] ({_interval(report)}), macro-F1 {report.macro_f1:.3f},"
+            f"\non {count(report.clips, 'clip')}{fold} from {count(report.groups, unit)} not heard in training."
         )
     _per_class(out, report)
     out.print(f"Model  {result.bundle}\nRun    {result.run}", markup=False)
@@ -68,8 +66,8 @@ def evaluate(result: EvaluateResult, as_json: bool) -> None:
         out.print(table)
     spread = f" ± {report.sd:.3f}" if len(folds) > 1 else ""
     out.print(
-        f"Accuracy [bold]{report.accuracy:.3f}[/]{spread} (95 % interval {report.interval[0]:.3f} to"
-        f" {report.interval[1]:.3f}), macro-F1 {report.macro_f1:.3f}: {escape(result.judged.protocol)}."
+        f"Accuracy [bold]{report.accuracy:.3f}[/]{spread} ({_interval(report)}), macro-F1"
+        f" {report.macro_f1:.3f}: {escape(result.judged.protocol)}."
     )
     out.print(f"Calibration error {report.ece:.3f}, negative log-likelihood {report.nll:.3f}.")
     if result.left_out:
@@ -77,8 +75,10 @@ def evaluate(result: EvaluateResult, as_json: bool) -> None:
             f"{count(result.left_out, 'clip')} left out of the test: the model was trained on their recordings."
         )
     if result.random is not None and result.random_leakage is not None:
-        out.print(f"\nA random split would have claimed {result.random.report.accuracy:.3f},", style="dim")
-        _leak_line(out, result.random_leakage, "dim")
+        claimed, known = result.random.report.accuracy, result.prepared.dataset.grouping is not None
+        verb = "would have claimed" if claimed > report.accuracy else "of the same clips scores"
+        out.print(f"\nA random split {verb} {claimed:.3f},", style="dim")
+        _leak_line(out, result.random_leakage, known, "dim")
     _per_class(out, report)
     _confusion(out, report)
     if result.run:
@@ -139,7 +139,12 @@ def print_json(record: dict[str, Any]) -> None:
     print(json_module.dumps(record, indent=2, allow_nan=False))  # noqa: T201
 
 
-def _leak_line(out: Console, found: Leakage, style: str = "yellow") -> None:
+def _leak_line(out: Console, found: Leakage, known: bool, style: str = "yellow") -> None:
+    if not known:
+        out.print(
+            "whose test clips may share recordings with training: no recordings are known.", style=style
+        )
+        return
     out.print(
         f"but {found.test_clips_sharing_a_group:,} of its {found.test_clips:,} test clips ({found.share:.1%}) share"
         " a recording with training;\nan oracle that only recognises recordings would score"
@@ -148,14 +153,21 @@ def _leak_line(out: Console, found: Leakage, style: str = "yellow") -> None:
     )
 
 
+def _interval(report: Report) -> str:
+    if report.interval is None:
+        return f"no interval: {count(report.groups, 'group')} only"
+    return f"95 % interval {report.interval[0]:.3f} to {report.interval[1]:.3f}"
+
+
 def _per_class(out: Console, report: Report) -> None:
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("class")
     for column in ("clips", "precision", "recall", "F1"):
         table.add_column(column, justify="right")
     for label, row in report.per_class.items():
-        values = (f"{row[k]:.2f}" for k in ("precision", "recall", "f1"))
-        table.add_row(escape(label), f"{int(row['clips']):,}", *values)
+        values = (row[k] for k in ("precision", "recall", "f1"))
+        shown = ("–" if value is None else f"{value:.2f}" for value in values)
+        table.add_row(escape(label), f"{int(row['clips'] or 0):,}", *shown)
     out.print(table)
 
 

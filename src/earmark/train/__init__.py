@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 import time
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from earmark import engine
-from earmark.errors import RunError
+from earmark.errors import RunError, SettingError
 from earmark.models import Network
 from earmark.train import checkpoint
 from earmark.train.loop import Stack, run_to_end
@@ -21,7 +22,7 @@ from earmark.train.settings import TrainSettings
 __all__ = ["Fitted", "Problem", "Task", "TrainSettings", "fit"]
 
 PROBLEM_FILE = "problem.safetensors"
-CHECKPOINT_SECONDS = float(os.environ.get("EARMARK_CHECKPOINT_SECONDS", "2"))
+CHECKPOINT_SECONDS = "EARMARK_CHECKPOINT_SECONDS"
 # Above this much expected work a second process earns back its start of about half a second.
 _PROCESS_SECONDS = 3.0
 _SECONDS_A_STEP, _SECONDS_A_PARAMETER_ROW = 8e-5, 7e-11
@@ -77,6 +78,7 @@ def fit(
     """
     folder.mkdir(parents=True, exist_ok=True)
     tell = on_epoch or (lambda position, entry: None)
+    _checkpoint_seconds()  # refused here, and not in a worker
     count = processes or _processes(problem, tasks)
     try:
         if count == 1:
@@ -99,11 +101,11 @@ def train_stack(
         checkpoint.load(folder / _name(p), identity) or State.fresh(problem.shape, task.seed)
         for p, identity, task in zip(positions, identities, chosen, strict=True)
     ]
-    saved = time.monotonic()
+    every, saved = _checkpoint_seconds(), time.monotonic()
 
     def after_epoch(trained: list[int]) -> None:
         nonlocal saved
-        due = time.monotonic() - saved >= CHECKPOINT_SECONDS
+        due = time.monotonic() - saved >= every
         for i in trained:
             if due or states[i].done:
                 checkpoint.save(folder / _name(positions[i]), states[i], identities[i])
@@ -112,6 +114,17 @@ def train_stack(
             saved = time.monotonic()
 
     run_to_end(Stack(problem, chosen, states), after_epoch)
+
+
+def _checkpoint_seconds() -> float:
+    told = os.environ.get(CHECKPOINT_SECONDS, "2")
+    try:
+        seconds = float(told)
+    except ValueError:
+        seconds = math.nan
+    if not seconds >= 0:
+        raise SettingError(f"{CHECKPOINT_SECONDS} is '{told}', but must be a number of seconds, 0 or more.")
+    return seconds
 
 
 def _in_processes(problem: Problem, tasks: list[Task], folder: Path, tell: OnEpoch, count: int) -> None:
