@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from earmark.types import FloatArray, IntArray
 
 _RESAMPLES = 2000
-_LEAST_GROUPS = 3
+LEAST_GROUPS = 3
 _BINS = 15
 
 
@@ -55,7 +55,7 @@ class Report:
     accuracy, sd
         Mean over folds, and their standard deviation (0 for one fold).
     interval
-        95 %, of the accuracy, by bootstrap over groups; ``None`` where there are fewer than three.
+        95 %, of the accuracy, by bootstrap over groups; 0 to 1 where there are fewer than `LEAST_GROUPS`.
     macro_f1
         Over the labels that occur.
     per_class
@@ -70,7 +70,7 @@ class Report:
 
     accuracy: float
     sd: float
-    interval: tuple[float, float] | None
+    interval: tuple[float, float]
     macro_f1: float
     per_class: dict[str, dict[str, float | None]]
     confusion: IntArray
@@ -84,7 +84,7 @@ class Report:
         return {
             "accuracy": self.accuracy,
             "sd": self.sd,
-            "interval": self.interval and list(self.interval),
+            "interval": list(self.interval),
             "macro_f1": self.macro_f1,
             "per_class": self.per_class,
             "confusion": self.confusion.tolist(),
@@ -141,13 +141,13 @@ def _per_class(confusion: IntArray, labels: tuple[str, ...]) -> dict[str, dict[s
     return result
 
 
-def interval(folds: list[Scored], seed: int = 0) -> tuple[float, float] | None:
+def interval(folds: list[Scored], seed: int = 0) -> tuple[float, float]:
     """Return the 95 % bootstrap interval of the mean accuracy over folds, resampling whole groups.
 
     Clips of one recording stand and fall together; resampling single clips would make the interval far too narrow.
     Groups are drawn from all folds together, for a fold may hold a single one. With few groups a percentile
-    interval is too narrow, so it is widened as Student's t is against the normal distribution. ``None`` with
-    fewer than three groups, from which nothing can be said.
+    interval is too narrow, so it is widened as Student's t is against the normal distribution. From fewer than
+    `LEAST_GROUPS` nothing can be said, which is the interval from 0 to 1.
 
     Source: Hesterberg, *What teachers should know about the bootstrap*, 2015 (the expanded percentile interval).
     """
@@ -158,8 +158,8 @@ def interval(folds: list[Scored], seed: int = 0) -> tuple[float, float] | None:
         hits.append(np.bincount(groups, weights=fold.correct) * weight)
         sizes.append(np.bincount(groups) * weight)
         names += len(sizes[-1])
-    if names < _LEAST_GROUPS:
-        return None
+    if names < LEAST_GROUPS:
+        return 0.0, 1.0
     hit, size = np.concatenate(hits), np.concatenate(sizes)
     centre = float(hit.sum() / size.sum())
     rng = np.random.default_rng([seed, 2])

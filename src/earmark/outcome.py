@@ -94,7 +94,7 @@ class TrainResult:
             "test": {
                 "accuracy": report.accuracy,
                 "macro_f1": report.macro_f1,
-                "interval": report.interval and list(report.interval),
+                "interval": list(report.interval),
             },
             "leakage": {**self.leakage.to_dict(), "groups_known": self.prepared.dataset.grouping is not None},
             **self.prepared.to_dict(),
@@ -107,7 +107,7 @@ class TrainResult:
                 "protocol": self.honest.protocol,
                 "accuracy": honest.accuracy,
                 "sd": honest.sd,
-                "interval": honest.interval and list(honest.interval),
+                "interval": list(honest.interval),
                 "folds": self.honest.folds,
             }
         return record

@@ -169,7 +169,9 @@ def evaluate_bundle(path: Path, recipe: Recipe, listener: Listener | None = None
     )
     known = ready.dataset.grouping and bundle.provenance.get("grouping")
     doubt = "" if known else "; recordings are not known, so that others of the model's may be among these"
-    told = Judged(f"on {ready.dataset.name}{doubt}", report([scored], bundle.labels, recipe.split.seed), [])
+    told = Judged(
+        f"on the data set {ready.dataset.name}{doubt}", report([scored], bundle.labels, recipe.split.seed), []
+    )
     left_out = int((~fresh).sum())
     return EvaluateResult(
         str(path), None, ready, told, None, None, left_out, {"extract": ready.seconds, "train": 0.0}

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from earmark.evaluate import Report
+from earmark.evaluate import LEAST_GROUPS, Report
 from earmark.leakage import Leakage
 from earmark.readers.listing import count
 
@@ -154,8 +154,8 @@ def _leak_line(out: Console, found: Leakage, known: bool, style: str = "yellow")
 
 
 def _interval(report: Report) -> str:
-    if report.interval is None:
-        return f"no interval: {count(report.groups, 'group')} only"
+    if report.groups < LEAST_GROUPS:
+        return f"no interval from {count(report.groups, 'recording')}"
     return f"95 % interval {report.interval[0]:.3f} to {report.interval[1]:.3f}"
 
 
