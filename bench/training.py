@@ -14,7 +14,8 @@ from sklearn.neural_network import MLPClassifier
 from earmark.engine import one_blas_thread
 from earmark.models import Mlp
 from earmark.train import Problem, Task, TrainSettings, fit
-from earmark.train.loop import Stack, State, run_to_end
+from earmark.train.loop import Stack
+from earmark.train.problem import State
 from interleave import faster, interleaved, one_core, ratios
 from table import Row, Section
 
@@ -88,7 +89,9 @@ def _tasks(problem: Problem, count: int) -> list[Task]:
 def _stack(problem: Problem, count: int) -> Callable[[], object]:
     def train() -> None:
         states = [State.fresh(problem.shape, seed) for seed in range(count)]
-        run_to_end(Stack(problem, _tasks(problem, count), states), lambda trained: None)
+        stack = Stack(problem, _tasks(problem, count), states)
+        while stack.epoch():
+            pass
 
     return train
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,6 @@ from earmark import engine
 from earmark.audio import decode
 from earmark.dataset import Dataset
 from earmark.errors import AudioError, SplitError
-from earmark.extract import KINDS
 from earmark.leakage import leakage
 from earmark.split import Rows, SplitSettings, random_split
 from earmark.types import Clip, Problem
@@ -57,7 +56,7 @@ class Checkup:
             "classes": self.classes,
             "groups": self.groups,
             "folds": {str(fold): n for fold, n in self.folds.items()},
-            "problems": [{"kind": p.kind, "path": p.path, "detail": p.detail} for p in self.problems],
+            "problems": [asdict(problem) for problem in self.problems],
             "leakage": self.leakage,
         }
 
@@ -104,7 +103,7 @@ def _examine(dataset: Dataset, clip: Clip) -> _Vitals | Problem:
     try:
         wave = decode(dataset.file(clip), clip.start, clip.end)
     except AudioError as error:
-        return Problem(KINDS[type(error).__name__], clip.path, error.reason)
+        return Problem(error.kind, clip.path, error.reason)
     loudness = np.abs(wave.samples)
     digest = hashlib.blake2b(
         wave.samples.data, digest_size=16, person=str(wave.sample_rate).encode()

@@ -117,7 +117,11 @@ class AudioError(EarmarkError):
     ----------
     path, reason
         The file, and why, each fit to be shown in a list.
+    kind
+        One word of the vocabulary of `earmark.types.Problem`.
     """
+
+    kind = "audio"
 
     def __init__(self, path: object, reason: str) -> None:
         self.path = str(path)
@@ -131,21 +135,31 @@ class AudioError(EarmarkError):
 class UnreadableAudioError(AudioError):
     """The decoder cannot make sense of the file."""
 
+    kind = "unreadable"
+
 
 class EmptyAudioError(AudioError):
     """The file, or the part of it that was asked for, holds no samples."""
+
+    kind = "empty"
 
 
 class NotFiniteAudioError(AudioError):
     """The file holds NaN or infinite samples."""
 
+    kind = "not_finite"
+
 
 class TooShortAudioError(AudioError):
     """There is sound, but less than a feature can say anything about."""
 
+    kind = "too_short"
+
 
 class TooLongAudioError(AudioError):
     """More sound than is read into memory at once."""
+
+    kind = "too_long"
 
 
 class BundleError(EarmarkError):

@@ -15,14 +15,6 @@ from earmark.types import Clip, Feature, FeatureTable, FloatArray, Problem
 # Called after each clip with the number done and the seconds of sound so far.
 OnProgress = Callable[[int, float], None]
 
-KINDS = {
-    "UnreadableAudioError": "unreadable",
-    "EmptyAudioError": "empty",
-    "NotFiniteAudioError": "not_finite",
-    "TooShortAudioError": "too_short",
-    "TooLongAudioError": "too_long",
-}
-
 
 def extract(
     dataset: Dataset, feature: Feature, on_progress: OnProgress | None = None, workers: int | None = None
@@ -42,7 +34,7 @@ def extract(
         try:
             waveform = load(dataset.file(clip), feature.sample_rate, feature.resampler, clip.start, clip.end)
         except AudioError as error:
-            return Problem(KINDS[type(error).__name__], clip.path, error.reason)
+            return Problem(error.kind, clip.path, error.reason)
         vector = feature.extract(waveform)
         if vector.shape != (feature.dims,):
             raise SettingError(

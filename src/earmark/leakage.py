@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from earmark.split import TEST, TRAIN, VALIDATION, Split
+from earmark.split import TEST, Split
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,7 @@ class Leakage:
 def leakage(split: Split) -> Leakage:
     """Measure what ``split`` lets through."""
     units, targets = split.rows.joined, split.rows.targets
-    learnt = np.flatnonzero((split.roles == TRAIN) | (split.roles == VALIDATION))
-    tested = split.positions(TEST)
+    learnt, tested = split.learnt, split.positions(TEST)
     classes = int(targets.max()) + 1
     counts = np.zeros((int(units.max()) + 1, classes), np.int64)
     np.add.at(counts, (units[learnt], targets[learnt]), 1)

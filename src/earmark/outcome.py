@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +31,9 @@ class Prepared:
 
     def to_dict(self) -> dict[str, Any]:
         """Return what must not be silent, ready for JSON."""
-        noticed = self.dataset.problems
         return {
             "skipped": [{"path": p.path, "reason": p.detail} for p in self.table.skipped],
-            "problems": [{"kind": p.kind, "path": p.path, "detail": p.detail} for p in noticed],
+            "problems": [asdict(problem) for problem in self.dataset.problems],
         }
 
 

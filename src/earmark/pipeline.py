@@ -13,13 +13,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from earmark import record, runs
 from earmark.bundle import SUFFIX, Bundle, group_hash, read_bundle, write_bundle
 from earmark.errors import DataError, SplitError
-from earmark.evaluate import Scored, report
+from earmark.evaluate import Report, Scored, report
 from earmark.extract import extract
 from earmark.leakage import leakage
 from earmark.listener import Listener, Silent
@@ -72,7 +73,7 @@ def train(
     listener.divided([split], ready.dataset)
     with _open_run(runs_folder, recipe, ready, "train", listener) as run:
         fitted, seconds = _fit(recipe, ready, [split, *honest], run, listener)
-        bundles = [_bundle(recipe, ready, s, f) for s, f in zip([split, *honest], fitted, strict=True)]
+        bundles = [_bundle(recipe, ready, f) for f in fitted]
         scored = [_score(b, ready, s) for b, s in zip(bundles, [split, *honest], strict=True)]
         result = TrainResult(
             output or run.folder / f"model{SUFFIX}",
@@ -86,14 +87,11 @@ def train(
             _judge(honest, scored[1:], ready, recipe) if honest else None,
             {"extract": ready.seconds, "train": seconds},
         )
-        bundles[0].provenance["test"] = {
-            "accuracy": result.report.accuracy,
-            "macro_f1": result.report.macro_f1,
-            "clips": result.report.clips,
-        }
-        write_bundle(run.folder / f"model{SUFFIX}", bundles[0])
+        provenance = _provenance(recipe, ready, split, fitted[0], result.report)
+        bundle = replace(bundles[0], provenance=provenance)
+        write_bundle(run.folder / f"model{SUFFIX}", bundle)
         if output is not None:
-            write_bundle(output, bundles[0])
+            write_bundle(output, bundle)
         record.write_splits(run, ready, {"role": split})
         record.write_predictions(run, ready, scored[:1])
         run.write_json("report.json", {**result.to_dict(), **result.report.to_dict()})
@@ -114,7 +112,7 @@ def evaluate(recipe: Recipe, runs_folder: Path = RUNS, listener: Listener | None
     with _open_run(runs_folder, recipe, ready, "evaluate", listener) as run:
         splits = [*folds, random]
         fitted, seconds = _fit(recipe, ready, splits, run, listener)
-        scored = [_score(_bundle(recipe, ready, s, f), ready, s) for s, f in zip(splits, fitted, strict=True)]
+        scored = [_score(_bundle(recipe, ready, f), ready, s) for s, f in zip(splits, fitted, strict=True)]
         result = EvaluateResult(
             recipe.model.name,
             run.folder,
@@ -151,7 +149,8 @@ def evaluate_bundle(path: Path, recipe: Recipe, listener: Listener | None = None
         raise DataError(
             f"{path} does not say what it was trained on, so that nothing can be called unheard by it."
         )
-    groups, sounds = (set(bundle.provenance.get(key, ())) for key in ("train_groups", "train_sounds"))
+    groups = set(bundle.provenance["train_groups"])
+    sounds = set(bundle.provenance.get("train_sounds", ()))
     learnt = np.array([group_hash(str(name)) in groups for name in ready.rows.names])
     learnt |= np.array([h in sounds for h in _sound_hashes(ready, np.arange(len(ready.rows)))])
     fresh = ~np.isin(ready.rows.joined, ready.rows.joined[learnt])
@@ -247,12 +246,16 @@ def _fit(
     return fitted, time.perf_counter() - began
 
 
-def _bundle(recipe: Recipe, ready: Prepared, split: Split, fitted: Fitted) -> Bundle:
-    made = with_golden(
-        ready.dataset.labels, recipe.feature, model_to_dict(recipe.model), fitted.network.to_onnx()
-    )
-    learnt = np.flatnonzero((split.roles == TRAIN) | (split.roles == VALIDATION))
-    provenance = {
+def _bundle(recipe: Recipe, ready: Prepared, fitted: Fitted) -> Bundle:
+    model, network = model_to_dict(recipe.model), fitted.network.to_onnx()
+    return with_golden(ready.dataset.labels, recipe.feature, model, network)
+
+
+def _provenance(
+    recipe: Recipe, ready: Prepared, split: Split, fitted: Fitted, test: Report
+) -> dict[str, Any]:
+    """Return where a bundle that leaves the run comes from."""
+    return {
         "data": {
             "name": ready.dataset.name,
             "layout": ready.dataset.layout,
@@ -260,13 +263,13 @@ def _bundle(recipe: Recipe, ready: Prepared, split: Split, fitted: Fitted) -> Bu
         },
         "split": {"rule": split.rule, "seed": split.seed, "test_fold": split.test_fold, **split.counts},
         "grouping": ready.dataset.grouping,
-        "train_groups": sorted({group_hash(str(name)) for name in ready.rows.names[learnt]}),
-        "train_sounds": sorted(set(_sound_hashes(ready, learnt))),
+        "train_groups": sorted({group_hash(str(name)) for name in ready.rows.names[split.learnt]}),
+        "train_sounds": sorted(set(_sound_hashes(ready, split.learnt))),
         "seed": recipe.train.seed,
         "best_epoch": fitted.best_epoch,
         "versions": runs.versions(),
+        "test": {"accuracy": test.accuracy, "macro_f1": test.macro_f1, "clips": test.clips},
     }
-    return replace(made, provenance=provenance)
 
 
 def _sound_hashes(ready: Prepared, positions: IntArray) -> list[str]:

@@ -94,8 +94,7 @@ def open_run(base: Path, name: str, settings: Any) -> Iterator[Run]:
             continue
         except OSError as error:
             raise RunError(f"The run folder {folder} cannot be used: {error.strerror or error}.") from None
-        with lock:
-            lock.release()  # the count that acquire() above took; the with block holds the other
+        try:
             state = _state(folder)
             if state is not None and (state.get("identity") != identity or state.get("status") == "done"):
                 continue
@@ -104,6 +103,8 @@ def open_run(base: Path, name: str, settings: Any) -> Iterator[Run]:
                 write_json(folder / "environment.json", environment())
             yield Run(folder, resumed=state is not None)
             return
+        finally:
+            lock.release()
     raise RunError(f"{base} holds 10,000 runs of {stem}. Delete some, or give another folder with --runs.")
 
 

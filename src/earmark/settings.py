@@ -9,7 +9,7 @@ import typing
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from earmark.errors import SettingError, nearest
+from earmark.errors import SettingError, UnknownNameError, nearest
 
 T = TypeVar("T")
 
@@ -59,6 +59,27 @@ def from_dict(cls: type[T], values: Mapping[str, Any], where: str) -> T:
             raise SettingError(f"{where} lacks the setting '{name}'.")
     kwargs = {name: _convert(hints[name], value, f"{where} {name}") for name, value in values.items()}
     return cls(**kwargs)
+
+
+def named_to_dict(settings: Any) -> dict[str, Any]:
+    """Return the fields of an entry of a registry, with the ``name`` that it has there."""
+    return {"name": settings.name, **to_dict(settings)}
+
+
+def named_from_dict(kind: str, registry: Mapping[str, type[T]], values: Mapping[str, Any]) -> T:
+    """Invert `named_to_dict`; ``kind`` says in errors what the registry holds.
+
+    Raises
+    ------
+    UnknownNameError
+        For a name that the registry does not have.
+    SettingError
+        As `from_dict`.
+    """
+    name = str(values.get("name", ""))
+    if name not in registry:
+        raise UnknownNameError(kind, name, registry)
+    return from_dict(registry[name], {k: v for k, v in values.items() if k != "name"}, f"[{kind}]")
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:

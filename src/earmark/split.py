@@ -190,6 +190,11 @@ class Split:
         return f"{len(shared)} {what}{verb} in both {one} and {other}: {names}{more}. Use --split grouped."
 
     @property
+    def learnt(self) -> IntArray:
+        """The rows that training sees, int64, ascending: train and validation."""
+        return np.flatnonzero((self.roles == TRAIN) | (self.roles == VALIDATION)).astype(np.int64)
+
+    @property
     def learnt_classes(self) -> list[int]:
         """The classes that have training clips, ascending."""
         return [int(c) for c in np.unique(self.rows.targets[self.roles == TRAIN])]

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from earmark.errors import UnknownNameError
 from earmark.features.mfcc import Mfcc
-from earmark.settings import from_dict, to_dict
+from earmark.settings import named_from_dict, named_to_dict
 from earmark.types import Feature
 
 __all__ = ["FEATURES", "Mfcc", "feature_from_dict", "feature_to_dict"]
@@ -24,12 +23,9 @@ def feature_from_dict(values: Mapping[str, Any]) -> Feature:
     >>> feature_from_dict({"name": "mfcc", "n_mfcc": 13}).dims
     13
     """
-    name = str(values.get("name", ""))
-    if name not in FEATURES:
-        raise UnknownNameError("feature", name, FEATURES)
-    return from_dict(FEATURES[name], {k: v for k, v in values.items() if k != "name"}, "[feature]")
+    return named_from_dict("feature", FEATURES, values)
 
 
 def feature_to_dict(feature: Feature) -> dict[str, Any]:
     """Invert `feature_from_dict`; the result is ready for JSON."""
-    return {"name": feature.name, **to_dict(feature)}
+    return named_to_dict(feature)

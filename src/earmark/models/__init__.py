@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from earmark.errors import UnknownNameError
 from earmark.models.mlp import Mlp
 from earmark.models.network import Network
-from earmark.settings import from_dict, to_dict
+from earmark.settings import named_from_dict, named_to_dict
 
 __all__ = ["MODELS", "Mlp", "Network", "model_from_dict", "model_to_dict"]
 
@@ -24,12 +23,9 @@ def model_from_dict(values: Mapping[str, Any]) -> Mlp:
     >>> model_from_dict({"name": "mlp", "dropout": 0.2}).dropout
     0.2
     """
-    name = str(values.get("name", ""))
-    if name not in MODELS:
-        raise UnknownNameError("model", name, MODELS)
-    return from_dict(MODELS[name], {k: v for k, v in values.items() if k != "name"}, "[model]")
+    return named_from_dict("model", MODELS, values)
 
 
 def model_to_dict(model: Mlp) -> dict[str, Any]:
     """Invert `model_from_dict`; the result is ready for JSON."""
-    return {"name": model.name, **to_dict(model)}
+    return named_to_dict(model)

@@ -76,17 +76,6 @@ def logits(shape: Shape, flat: FloatArray, inputs: FloatArray) -> FloatArray:
     return result
 
 
-def softmax(scores: FloatArray) -> FloatArray:
-    """Return probabilities along the last axis.
-
-    >>> softmax(np.zeros((1, 4), np.float32)).tolist()
-    [[0.25, 0.25, 0.25, 0.25]]
-    """
-    shifted = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    result: FloatArray = shifted / shifted.sum(axis=-1, keepdims=True)
-    return result
-
-
 class Gradient:
     """Loss and gradient of a stack of networks on one batch each, over reused memory.
 

@@ -15,7 +15,7 @@ from earmark import engine
 from earmark.errors import RunError, SettingError
 from earmark.models import Network
 from earmark.train import checkpoint
-from earmark.train.loop import Stack, run_to_end
+from earmark.train.loop import Stack
 from earmark.train.problem import Problem, State, Task
 from earmark.train.settings import TrainSettings
 
@@ -101,10 +101,8 @@ def train_stack(
         checkpoint.load(folder / _name(p), identity) or State.fresh(problem.shape, task.seed)
         for p, identity, task in zip(positions, identities, chosen, strict=True)
     ]
-    every, saved = _checkpoint_seconds(), time.monotonic()
-
-    def after_epoch(trained: list[int]) -> None:
-        nonlocal saved
+    stack, every, saved = Stack(problem, chosen, states), _checkpoint_seconds(), time.monotonic()
+    while trained := stack.epoch():
         due = time.monotonic() - saved >= every
         for i in trained:
             if due or states[i].done:
@@ -112,8 +110,6 @@ def train_stack(
             tell(positions[i], states[i].history[-1])
         if due:
             saved = time.monotonic()
-
-    run_to_end(Stack(problem, chosen, states), after_epoch)
 
 
 def _checkpoint_seconds() -> float:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
-
-import numpy as np
 
 from earmark.errors import RunError
 from earmark.files import write_atomically
 from earmark.models import model_to_dict
 from earmark.settings import to_dict
-from earmark.train.problem import Problem, State, Task
+from earmark.train.problem import Problem, State, Task, hash_arrays
 
 _ARRAYS = ("parameters", "first", "second", "best")
 _NUMBERS = ("steps", "epoch", "best_epoch", "best_accuracy", "best_loss", "done", "history")
@@ -20,13 +17,9 @@ _NUMBERS = ("steps", "epoch", "best_epoch", "best_accuracy", "best_loss", "done"
 
 def identity(problem: Problem, task: Task) -> str:
     """Return a hash of everything that a network's training depends on."""
-    digest = hashlib.blake2b(digest_size=16)
     settings = {"model": model_to_dict(problem.model), "train": to_dict(problem.settings), "seed": task.seed}
-    digest.update(json.dumps([settings, problem.classes], sort_keys=True).encode())
-    for array in (problem.values, problem.targets, task.train, task.validation):
-        digest.update(str(array.shape).encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
+    about = json.dumps([settings, problem.classes, problem.fingerprint], sort_keys=True)
+    return hash_arrays(task.train, task.validation, start=about.encode())
 
 
 def save(path: Path, state: State, task_identity: str) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from earmark.models.dense import Adam, Gradient
@@ -91,9 +89,3 @@ class _Room:
             m.state.parameters[:] = self._flat[i]
             m.state.first[:], m.state.second[:] = adam.first[i], adam.second[i]
             m.state.steps = int(adam.steps[i])
-
-
-def run_to_end(stack: Stack, after_epoch: Callable[[list[int]], None]) -> None:
-    """Run epochs until every network is done; ``after_epoch`` gets the positions that were trained."""
-    while trained := stack.epoch():
-        after_epoch(trained)

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from earmark.models.dense import Shape, glorot
 from earmark.models.mlp import Mlp
 from earmark.train.settings import TrainSettings
 from earmark.types import FloatArray, IntArray
+
+
+def hash_arrays(*arrays: NDArray[Any], start: bytes = b"") -> str:
+    """Return a hash over ``start`` and the shapes and bytes of ``arrays``."""
+    digest = hashlib.blake2b(start, digest_size=16)
+    for array in arrays:
+        digest.update(str(array.shape).encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,7 +65,7 @@ class State:
         return cls(parameters, np.zeros_like(parameters), np.zeros_like(parameters), parameters.copy())
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Problem:
     """The data and settings that all tasks share.
 
@@ -74,6 +87,11 @@ class Problem:
     def shape(self) -> Shape:
         """The widths of every network."""
         return self.model.shape(self.values.shape[1], self.classes)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash over the data, taken once however many networks ask for it."""
+        return hash_arrays(self.values, self.targets)
 
     def statistics(self, task: Task) -> tuple[FloatArray, FloatArray]:
         """Return mean and scale, float32[dims] each, of the task's training rows."""
