@@ -1,4 +1,4 @@
-"""``python bench/run.py``: measures every claim on speed and writes ``bench/results.md``.
+"""``python bench/run.py``: measures every claim on speed and writes ``bench/results.md`` and its picture.
 
 ``run.py frontend`` measures one and prints it; ``--quick`` is a smoke test of the benchmarks, its figures mean nothing.
 Each benchmark runs in a process of its own, with BLAS held to one thread before NumPy loads. Exit status 1 when a bar
@@ -16,10 +16,11 @@ import tempfile
 from pathlib import Path
 
 from machine import header
+from plot import drawing
 from table import Section
 
 HERE = Path(__file__).parent
-BENCHMARKS = ("frontend", "training", "coldstart")
+BENCHMARKS = ("frontend", "breakdown", "features", "formats", "training", "coldstart")
 _ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 # Crutches for old OpenBLAS builds, set on some machines: they keep a current one from its best kernels.
 _FREED = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
@@ -44,11 +45,12 @@ def main() -> int:
         parser.error(f"no benchmark is called {', '.join(unknown)}; there are: {', '.join(BENCHMARKS)}")
     about = header()
     sections = [_measure(name, options.quick) for name in chosen]
-    text = _document(about, sections, options.quick)
     whole = not options.benchmarks and not options.quick
     out = options.out or (HERE / "results.md" if whole else None)
+    text = _document(about, sections, options.quick, f"{out.stem}.svg" if out else None)
     if out:
         out.write_text(text, encoding="utf-8")
+        out.with_suffix(".svg").write_text(drawing(sections), encoding="utf-8")
     print(text)
     return int(not options.quick and not all(row.met for section in sections for row in section.rows))
 
@@ -65,13 +67,16 @@ def _measure(name: str, quick: bool) -> Section:
         return Section.from_dict(json.loads(result.read_text()))
 
 
-def _document(about: list[str], sections: list[Section], quick: bool) -> str:
+def _document(about: list[str], sections: list[Section], quick: bool, picture: str | None) -> str:
     warning = ["**A smoke test on tiny sizes: these figures mean nothing.**", ""] if quick else []
     how = (
         "Made by `make bench`. Every figure is the median over interleaved rounds of one run; a ratio is the median "
         "of the rounds' ratios. OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE are unset for all contenders."
     )
-    return "\n".join(["# Benchmarks", "", *warning, how, "", *about, "", *(s.markdown() for s in sections)])
+    shown = [f"![How many times as fast as others]({picture})", ""] if picture else []
+    return "\n".join(
+        ["# Benchmarks", "", *warning, how, "", *about, "", *shown, *(s.markdown() for s in sections)]
+    )
 
 
 if __name__ == "__main__":

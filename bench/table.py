@@ -48,24 +48,33 @@ class Row:
 
 @dataclass
 class Section:
-    """One benchmark's result: sentences on how it was measured, and rows."""
+    """One benchmark's result: sentences on how it was measured, rows, and where these do not fit, a table of its own.
+
+    The first row of that ``grid`` is its header.
+    """
 
     title: str
     notes: list[str]
     rows: list[Row]
+    grid: list[tuple[str, ...]] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Section:
-        return cls(values["title"], values["notes"], [Row(**row) for row in values["rows"]])
+        grid = [tuple(cells) for cells in values.get("grid", ())]
+        return cls(values["title"], values["notes"], [Row(**row) for row in values["rows"]], grid)
 
     def markdown(self) -> str:
         lines = [f"## {self.title}", "", *(f"- {note}" for note in self.notes), ""]
-        lines += [_line(COLUMNS), _line(("---", "---", "--:", "--:", "--:", "---"))]
-        lines += [_line(row.cells()) for row in self.rows]
-        return "\n".join(lines) + "\n"
+        if self.rows:
+            lines += [_line(COLUMNS), _line(("---", "---", "--:", "--:", "--:", "---"))]
+            lines += [*(_line(row.cells()) for row in self.rows), ""]
+        if self.grid:
+            header, *cells = self.grid
+            lines += [_line(header), _line(("---", *["--:"] * (len(header) - 1))), *map(_line, cells), ""]
+        return "\n".join(lines)
 
 
 def number(value: float) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,10 @@ import soundfile
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("EARMARK_TEST_DATA", ROOT.parent / "shared" / "data"))
+
+# Features of the tests' sounds are nobody's business later.
+_STORE = tempfile.TemporaryDirectory(prefix="earmark-store-")
+os.environ["EARMARK_STORE"] = _STORE.name
 
 Earmark = Callable[..., "subprocess.CompletedProcess[str]"]
 

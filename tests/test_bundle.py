@@ -516,7 +516,10 @@ def test_hashes_not_as_listed(refused, packed):
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"name": "mfcd"}, "No feature is called 'mfcd'. There are: mfcc. Did you mean 'mfcc'?"),
+        (
+            {"name": "mfcd"},
+            "No feature is called 'mfcd'. There are: log_mel, mfcc, stats. Did you mean 'mfcc'?",
+        ),
         ({"name": "mfcc", "colour": 1}, "[feature] has no setting 'colour'. There are: sample_rate, "),
         (
             {"name": "mfcc", "n_mfcc": 10**30},

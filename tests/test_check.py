@@ -11,6 +11,7 @@ import soundfile
 
 from earmark import errors
 from earmark.check import check
+from earmark.engine import Local
 from earmark.extract import extract
 from earmark.features import Mfcc
 from earmark.readers import read
@@ -60,7 +61,7 @@ def bad(tmp_path_factory, write_wav):
 
 @pytest.fixture(scope="module")
 def found(bad):
-    return check(read(bad), workers=2)
+    return check(read(bad), engine=Local(2))
 
 
 EXPECTED = {
@@ -99,7 +100,7 @@ def test_counts(found):
 
 
 def test_training_skips_what_the_doctor_names(bad, found):
-    table = extract(read(bad), Mfcc(sample_rate=RATE), workers=2)
+    table = extract(read(bad), Mfcc(sample_rate=RATE))
     kinds = {c.kind for c in errors.AudioError.__subclasses__()}
     assert {(p.kind, p.path, p.detail) for p in table.skipped} == {
         (p.kind, p.path, p.detail) for p in found.problems if p.kind in kinds
@@ -122,14 +123,14 @@ def test_json(found):
 def test_nothing_changes_and_progress_is_told(bad):
     before = {p: (p.stat().st_mtime_ns, p.stat().st_size) for p in bad.iterdir()}
     told = []
-    check(read(bad), lambda done, seconds: told.append((done, seconds)), workers=2)
+    check(read(bad), lambda done, seconds: told.append((done, seconds)), Local(2))
     assert {p: (p.stat().st_mtime_ns, p.stat().st_size) for p in bad.iterdir()} == before
-    assert [done for done, _ in told] == list(range(1, len(told) + 1))
+    assert [done for done, _ in told] == list(range(len(told)))
     assert all(a[1] <= b[1] for a, b in itertools.pairwise(told))
 
 
 def test_workers_change_nothing(bad, found):
-    assert check(read(bad), workers=1).to_dict() == found.to_dict()
+    assert check(read(bad), engine=Local(1)).to_dict() == found.to_dict()
 
 
 def test_healthy_data(tone_set):

@@ -25,7 +25,7 @@ COMMANDS = dict(app.commands)
 
 
 def without_times(record):
-    return {k: v for k, v in record.items() if k not in ("seconds", "run", "bundle")}
+    return {k: v for k, v in record.items() if k not in ("seconds", "run", "bundle", "features")}
 
 
 @pytest.fixture(scope="session")
@@ -119,7 +119,8 @@ def test_help_loads_next_to_nothing():
     heavy = [*HEAVY, "numpy", "onnxruntime", "soundfile", "soxr", "rich.progress", "rich.live"]
     assert not loaded & set(heavy)
     assert {m for m in loaded if m.startswith("earmark.")} == {
-        "earmark.cli", "earmark.cli.app", "earmark.cli.options", "earmark.errors",
+        "earmark.cli", "earmark.cli.app", "earmark.cli.frame", "earmark.cli.options", "earmark.cli.store",
+        "earmark.errors",
     }  # fmt: skip
 
 
@@ -142,7 +143,7 @@ def test_prediction_loads_nothing_of_training(tone_model, tone_set):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["trian"], "train, evaluate, predict, run. Did you mean 'train'?"),
+        (["trian"], "train, evaluate, predict, run, store. Did you mean 'train'?"),
         (["train", "--epochs", "5", "x"], "No such option '--epochs'"),
         (["train"], "Missing argument 'DATASET'"),
         (["predict", "m.earmark"], "Missing argument 'PATH...'"),
@@ -200,7 +201,7 @@ def test_debug_shows_the_traceback(earmark, tmp_path):
         (["--set", "train.epochs=" + "[" * 5_000], "[train] epochs is '[[["),
         (["--set", "epochs=5"], "'epochs' is no setting. Name it TABLE.SETTING, TABLE one of data, split, "),
         (["--model", "cnn"], "No model is called 'cnn'. There are: mlp."),
-        (["--feature", "mel"], "No feature is called 'mel'. There are: mfcc."),
+        (["--feature", "mel"], "No feature is called 'mel'. There are: log_mel, mfcc, stats. Did you mean 'log_mel'?"),
         (["--recipe", "tutroial"], "No recipe is called 'tutroial'. There are: default, tutorial. Did you mean"),
         (["--layout", "esc"], "No layout is called 'esc'."),
         (["--split", "grouped", "--test-fold", "2", PATTERN], "test_fold goes with official folds;"),

@@ -1,16 +1,22 @@
-"""Order, bounds and endings of `engine.map` and `engine.processes`."""
+"""Order, bounds and endings of `engine.map`, `engine.processes` and `engine.Local`."""
 
 import itertools
 import os
+import signal
+import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from threadpoolctl import threadpool_info
 
+import engine_work as work
 from earmark import engine
-from earmark.errors import RunError
+from earmark.engine import Local, Lost, watch
+from earmark.errors import MissingExtraError, RunError, SettingError, UnknownNameError
+from engine_contract import Contract, alive, pid_in, wait_until_gone
 
 WORKERS = pytest.mark.parametrize("workers", [1, 2, 5, None])
 
@@ -140,17 +146,9 @@ def test_failure_says_how_and_where(tmp_path, code, words):
     assert str(caught.value) == f"A worker process {words}. Its full log: {log}"
 
 
-def alive(pid):
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
 @pytest.mark.parametrize("deaf", [False, True])
 def test_no_process_is_left_when_the_consumer_stops(tmp_path, monkeypatch, deaf):
-    monkeypatch.setattr(engine, "_PATIENCE", 0.2)
+    monkeypatch.setattr(engine.commands, "_PATIENCE", 0.2)
     ignore = "signal.signal(signal.SIGTERM, signal.SIG_IGN)" if deaf else ""
     code = f"import os, signal, time; {ignore}\nprint(os.getpid(), flush=True)\ntime.sleep(600)"
     lines = engine.processes([python(code), python(code)], tmp_path / "log")
@@ -165,3 +163,99 @@ def test_no_process_is_left_when_one_cannot_start(tmp_path):
     lines = engine.processes([python(code), [str(tmp_path / "absent")]], tmp_path / "log")
     with pytest.raises(FileNotFoundError, match="absent"):
         list(lines)
+
+
+class TestLocal(Contract):
+    @pytest.fixture(params=[1, 2])
+    def engine(self, request):
+        return Local(request.param)
+
+
+@pytest.mark.parametrize(
+    ("poison", "reason"),
+    [
+        (work.crash_at_5, "the process that read it was ended by SIGSEGV"),
+        (work.die_at_5, "the process that read it was ended by SIGKILL, perhaps for want of memory"),
+        (work.leave_at_5, "the process that read it ended with status 3: the last words"),
+    ],
+)
+def test_lost_says_how(poison, reason):
+    assert list(Local(2).map(poison, [5])) == [Lost(reason)]
+
+
+def test_workers_are_kept_for_the_next_call():
+    first = set(Local(2).map(work.process, range(4)))
+    assert first & set(Local(2).map(work.process, range(4)))
+    assert os.getpid() not in first
+
+
+def test_a_worker_of_other_surroundings_is_not_used_again(monkeypatch):
+    first = set(Local(1).map(work.process, range(2)))
+    monkeypatch.setenv("EARMARK_CLIP_SECONDS", "7")
+    assert not first & set(Local(1).map(work.process, range(2)))
+
+
+PARENT = """
+import sys
+sys.path.insert(0, {tests!r})
+import engine_work
+from earmark.engine import Local
+list(Local(2).map(engine_work.{function}, sys.argv[1:]))
+"""
+
+
+def parent(function, *places):
+    code = PARENT.format(tests=str(Path(__file__).parent), function=function)
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, places)], stderr=subprocess.PIPE, text=True
+    )
+
+
+def test_no_worker_outlives_a_killed_parent(tmp_path):
+    """The pipe closes, and whoever finishes its item finds nobody there; what it does not finish the watch ends."""
+    with parent("note_process_briefly", tmp_path / "a", tmp_path / "b") as process:
+        pids = [pid_in(tmp_path / "a"), pid_in(tmp_path / "b")]
+        assert all(map(alive, pids))
+        process.kill()
+    for pid in pids:
+        wait_until_gone(pid)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send")
+def test_an_interrupt_ends_parent_and_workers(tmp_path):
+    with parent("note_process", tmp_path / "a", tmp_path / "b") as process:
+        pids = [pid_in(tmp_path / "a"), pid_in(tmp_path / "b")]
+        process.send_signal(signal.SIGINT)
+        assert "KeyboardInterrupt" in process.communicate(timeout=30)[1]
+    for pid in pids:
+        wait_until_gone(pid)
+
+
+def test_engines_by_name():
+    assert engine.open_engine(workers=3).workers == 3
+    with pytest.raises(UnknownNameError, match="No engine is called 'rai'"):
+        engine.open_engine("rai")
+    with pytest.raises(SettingError, match="--workers is 0"):
+        engine.open_engine(workers=0)
+    with pytest.raises(SettingError, match="--address says where a cluster is"):
+        engine.open_engine("local", address="auto")
+    with pytest.raises(SettingError, match="--workers is for this machine"):
+        engine.open_engine("ray", workers=2)
+
+
+def test_ray_that_is_not_installed(monkeypatch):
+    monkeypatch.setattr("earmark.engine.cluster.find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'earmark\[ray\]'"):
+        engine.open_engine("ray")
+
+
+@pytest.mark.parametrize("told", ["soon", "0.5", "inf", "-3"])
+def test_a_limit_that_is_none(monkeypatch, told):
+    monkeypatch.setenv(watch.SECONDS, told)
+    with pytest.raises(SettingError, match=rf"EARMARK_CLIP_SECONDS is '{told}'"):
+        watch.limit()
+
+
+def test_nobody_watches_this_process():
+    assert watch.limit() == 60
+    engine.alive()  # and nothing happens

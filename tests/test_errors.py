@@ -31,6 +31,7 @@ from earmark.errors import (
     RunError,
     SettingError,
     SplitError,
+    StoreError,
     TableError,
     TooLongAudioError,
     TooShortAudioError,
@@ -45,6 +46,7 @@ from earmark.readers import read
 from earmark.recipe import Recipe
 from earmark.runs import open_run
 from earmark.split import TEST, TRAIN, Rows, Split, SplitSettings, holdout
+from earmark.store import Store
 
 SOURCE = Path(errors.__file__).parent
 
@@ -122,6 +124,10 @@ def data(place):
     place.wav("dog/1.wav", np.zeros(0))
     place.wav("cat/1.wav", np.zeros(0))
     extract(read(place.root), Mfcc())
+
+
+def store(place):
+    Store(place.text("features", "no folder"))
 
 
 def unreadable(place):
@@ -247,6 +253,7 @@ TABLE: list[tuple[type[EarmarkError], Callable[[Place], object], str]] = [
         "The model's self-test failed: test sound 1 gives probabilities that differ by 0.25 from the promised ones"
         " (at most 0.0001 allowed). Do not use this file; get it anew.",
     ),
+    (StoreError, store, "ROOT/features is a file; a feature store needs a folder."),
     (RunError, run, f"ROOT/{RUN}/run.json is damaged. Delete the folder ROOT/{RUN} to start that run anew."),
     *(
         (

@@ -55,6 +55,9 @@ def test_failure_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, ste
 
         write = fail
 
+        def fileno(self):
+            return self.file.fileno()
+
     with monkeypatch.context() as patch:
         if step == "fsync":
             patch.setattr(os, "fsync", fail)

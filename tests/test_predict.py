@@ -18,6 +18,7 @@ from earmark.audio import load
 from earmark.bundle import read_bundle
 from earmark.cli import predictions
 from earmark.cli.app import FORMATS
+from earmark.engine import Local
 from earmark.errors import (
     EmptyAudioError,
     NotFiniteAudioError,
@@ -135,9 +136,11 @@ def test_golden_sounds_are_the_same_everywhere():
 
 
 def test_order_and_any_number_of_workers(predictor, clips):
-    one = list(predictor.predict_all(clips, workers=1))
+    one = list(predictor.predict_all(clips))
     assert [p.path for p in one] == clips
-    assert list(predictor.predict_all(clips, workers=4)) == one
+    for workers in (1, 3):
+        assert list(predictor.predict_all(clips, engine=Local(workers))) == one
+    assert list(predictor.predict_all(clips * 4)) == one * 4  # many enough for processes
     assert [predictor.predict(path) for path in clips] == one
 
 
@@ -157,8 +160,8 @@ def test_what_cannot_be_read_keeps_its_place(predictor, clips, write_wav, tmp_pa
         ),
         str(nan): (NotFiniteAudioError, "9000 of 9000 samples are NaN or infinite"),
     }
-    for workers in (1, 3):
-        results = list(predictor.predict_all([clips[0], *bad, clips[1]], workers=workers))
+    for engine in (None, Local(2)):
+        results = list(predictor.predict_all([clips[0], *bad, clips[1]], engine=engine))
         assert isinstance(results[0], Prediction)
         assert isinstance(results[-1], Prediction)
         for result, (path, (error, reason)) in zip(results[1:-1], bad.items(), strict=True):

@@ -122,7 +122,10 @@ CONSISTS = f"consists of the tables: {SECTIONS}."
         ({"train": 5}, f"The recipe has 'train', but a recipe {CONSISTS}"),
         ({"model": {"name": "cnn"}}, "No model is called 'cnn'. There are: mlp."),
         ({"model": {"name": ["mlp"]}}, "No model is called '['mlp']'. There are: mlp. Did you mean 'mlp'?"),
-        ({"feature": {"name": "mfc"}}, "No feature is called 'mfc'. There are: mfcc. Did you mean 'mfcc'?"),
+        (
+            {"feature": {"name": "mfc"}},
+            "No feature is called 'mfc'. There are: log_mel, mfcc, stats. Did you mean 'mfcc'?",
+        ),
         ({"data": {"pat": 1}}, "[data] has no setting 'pat'. There are: path, layout, pattern. Did you mean 'path'?"),
         ({"data": {"path": 5}}, "[data] path is 5, but must be text."),
         ({"train": {"epochs": True}}, "[train] epochs is True, but must be a whole number."),

@@ -3,6 +3,7 @@
 import importlib
 import math
 import threading
+import tracemalloc
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
@@ -133,7 +134,7 @@ def test_the_steepest_ratios_that_a_file_and_a_feature_allow(rate, target):
 
 
 @pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("rate", [8_000, 11_025, 32_000, 44_100, 48_000, 96_000])
+@pytest.mark.parametrize("rate", [8_000, 11_025, 11_127, 32_000, 44_100, 48_000, 96_000])
 @pytest.mark.parametrize("length", [1, 7, 95, 96, 97, 1_000, 20_011])
 def test_blocks_equal_gathering(rate, target, length):
     samples = sound(length)
@@ -151,8 +152,45 @@ def test_both_ways_are_used(monkeypatch):
     for name in ("_by_blocks", "_by_gather"):
         monkeypatch.setattr(kernel, name, lambda s, u, d, n, name=name: used.append(name) or s[:n])
     resample(sound(1_000), 44_100, 22_050, "kaiser_fast")
-    resample(sound(1_000), 11_127, 22_050, "kaiser_fast")
+    resample(sound(1_000), 192_001, 22_050, "kaiser_fast")
     assert used == ["_by_blocks", "_by_gather"]
+
+
+def test_a_long_sound_is_resampled_in_spans_and_gives_the_same(monkeypatch):
+    samples = sound(100_003)
+    for rate in (44_100, 48_000, 8_000, 11_127):
+        whole = resample(samples, rate, 22_050, "kaiser_fast")
+        for span in (1, 5_000, 40_000):
+            monkeypatch.setattr(kernel, "_SPAN", span)
+            np.testing.assert_allclose(
+                resample(samples, rate, 22_050, "kaiser_fast"), whole, rtol=0, atol=1e-6
+            )
+        monkeypatch.undo()
+
+
+@pytest.mark.parametrize("limit", [8_000_000, 0])
+def test_no_more_memory_than_the_sound_itself(monkeypatch, limit):
+    monkeypatch.setattr(kernel, "_LIMIT", limit)
+    samples = np.zeros(2_000_000 if limit else 50_000, np.float32)
+    rate = 48_000 if limit else 192_001
+    resample(samples[:1_000], rate, 22_050, "kaiser_fast")
+    tracemalloc.start()
+    try:
+        made = resample(samples, rate, 22_050, "kaiser_fast")
+        assert tracemalloc.get_traced_memory()[1] < made.nbytes + 16 * 2**20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(("rate", "target"), [(192_001, 22_050), (44_100, 22_050), (4_000, 22_050)])
+def test_filters_are_the_same_whether_kept_or_made_on_the_way(monkeypatch, rate, target):
+    divisor = math.gcd(rate, target)
+    up, down = target // divisor, rate // divisor
+    samples = sound(5_000)
+    n_out = 5_000 * target // rate
+    kept = kernel._by_gather(samples, up, down, n_out)
+    monkeypatch.setattr(kernel, "_LIMIT", 0)
+    assert np.array_equal(kernel._by_gather(samples, up, down, n_out), kept)
 
 
 # ── reused memory ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -161,7 +199,7 @@ def test_both_ways_are_used(monkeypatch):
 def poison():
     """Fill this thread's buffers with what would show in any result."""
     for buffer in scratch._local.__dict__.get("buffers", {}).values():
-        buffer.fill(np.nan if buffer.dtype.kind == "f" else -9_999)
+        buffer.fill(np.nan if buffer.dtype.kind == "f" else 99)
 
 
 @pytest.mark.parametrize("method", sorted(RESAMPLERS))
@@ -194,7 +232,7 @@ def test_the_input_is_only_read():
 
 
 def test_threads():
-    kernel._taps.cache_clear()
+    kernel._kept_taps.cache_clear()
     kernel._blocks.cache_clear()
     cases = [
         (rate, length) for rate in (8_000, 44_100, 48_000, 96_000) for length in (100, 44_100, 9_999)

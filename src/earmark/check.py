@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from earmark import engine
 from earmark.audio import decode
 from earmark.dataset import Dataset
+from earmark.engine import Engine, Local, Lost, each
 from earmark.errors import AudioError, SplitError
 from earmark.leakage import leakage
+from earmark.remote import local_file, place
 from earmark.split import Rows, SplitSettings, random_split
 from earmark.types import Clip, Problem
 
@@ -70,16 +71,24 @@ class _Vitals:
 
 
 def check(
-    dataset: Dataset, on_progress: Callable[[int, float], None] | None = None, workers: int | None = None
+    dataset: Dataset,
+    on_progress: Callable[[int, float], None] | None = None,
+    engine: Engine | None = None,
 ) -> Checkup:
     """Decode every clip once, on every core, and say what is wrong with the data set."""
     vitals: list[_Vitals | Problem] = []
     total = 0.0
-    for result in engine.map(lambda clip: _examine(dataset, clip), dataset.clips, workers):
-        vitals.append(result)
-        total += result.seconds if isinstance(result, _Vitals) else 0.0
-        if on_progress:
-            on_progress(len(vitals), total)
+    tell = on_progress or (lambda done, seconds: None)
+    tell(0, total)
+    places = ((dataset.address(clip), clip.start, clip.end) for clip in dataset.clips)
+    for clip, result in zip(dataset.clips, each(engine or Local(), _examine, places), strict=True):
+        if isinstance(result, _Vitals):
+            vitals.append(result)
+            total += result.seconds
+        else:
+            kind = "crashed" if isinstance(result, Lost) else result.kind
+            vitals.append(Problem(kind, clip.path, result.reason))
+        tell(len(vitals), total)
     good = np.array([i for i, v in enumerate(vitals) if isinstance(v, _Vitals)], dtype=np.int64)
     problems = [*dataset.problems, *(v for v in vitals if isinstance(v, Problem))]
     problems += _sound_problems(dataset, vitals)
@@ -99,11 +108,12 @@ def check(
     )
 
 
-def _examine(dataset: Dataset, clip: Clip) -> _Vitals | Problem:
+def _examine(where: tuple[str, float | None, float | None]) -> _Vitals | AudioError:
+    address, start, end = where
     try:
-        wave = decode(dataset.file(clip), clip.start, clip.end)
+        wave = decode(local_file(place(address)), start, end)
     except AudioError as error:
-        return Problem(error.kind, clip.path, error.reason)
+        return error
     loudness = np.abs(wave.samples)
     digest = hashlib.blake2b(
         wave.samples.data, digest_size=16, person=str(wave.sample_rate).encode()

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from earmark.errors import MissingExtraError
+from earmark.remote import Place, RemoteFile, RemotePath, local_file
 from earmark.types import Clip, IntArray, Problem
 
 if TYPE_CHECKING:
@@ -106,6 +108,22 @@ class Clips(Sequence[Clip]):
         return (self[i] for i in range(len(self)))
 
 
+class Versions(NamedTuple):
+    """The state of every clip's file at one moment, in the order of the clips.
+
+    Parameters
+    ----------
+    sizes
+        int64[n]: bytes; -1 where there is no file.
+    versions
+        Text[n]: a text that changes when the file does, empty where there is no file. Here it is the time of the last
+        change, in object storage the store's own tag.
+    """
+
+    sizes: IntArray
+    versions: NDArray[Any]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Dataset:
     """Labelled clips, as a reader found them.
@@ -113,7 +131,8 @@ class Dataset:
     Parameters
     ----------
     name, root, layout
-        What it is called, the folder that relative paths start from, and the reader that read it.
+        What it is called, the folder that relative paths start from, and the reader that read it. The folder may be
+        in object storage.
     clips
         The clips, in the reader's order (which never depends on the file system's).
     exclusive
@@ -127,10 +146,12 @@ class Dataset:
         One phrase that says what was found.
     problems
         What the reader noticed: missing files, unlisted files, unknown columns.
+    remote
+        The files that are not on this machine, by the paths that clips have for them.
     """
 
     name: str
-    root: Path
+    root: Place
     layout: str
     clips: Clips
     exclusive: bool
@@ -138,6 +159,7 @@ class Dataset:
     official_folds: int | None
     title: str
     problems: tuple[Problem, ...] = ()
+    remote: Mapping[str, RemoteFile] = field(default_factory=dict, repr=False)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -164,22 +186,57 @@ class Dataset:
     @property
     def fingerprint(self) -> str:
         """A hash over every row and the size of every file: two data sets that differ, differ in it."""
+        return self.fingerprint_of(self.versions())
+
+    def fingerprint_of(self, files: Versions) -> str:
+        """Return the fingerprint for files in a state that `versions` has told before."""
         digest = hashlib.blake2b(digest_size=16)
         digest.update(repr((self.labels, self.exclusive)).encode())
-        sizes: dict[str, int] = {}
-        for clip in self.clips:
-            if clip.path not in sizes:
-                try:
-                    sizes[clip.path] = self.file(clip).stat().st_size
-                except OSError:
-                    sizes[clip.path] = -1
-            row = (clip.path, clip.labels, clip.group, clip.start, clip.end, clip.fold, sizes[clip.path])
+        for clip, size in zip(self.clips, files.sizes.tolist(), strict=True):
+            row = (clip.path, clip.labels, clip.group, clip.start, clip.end, clip.fold, size)
             digest.update(repr(row).encode())
         return digest.hexdigest()
 
-    def file(self, clip: Clip) -> Path:
-        """Return where the clip's file is on this machine."""
-        return self.root / clip.path
+    def versions(self) -> Versions:
+        """Look at every file once, now, and return its size and version. Remote ones are as their listing said."""
+        paths = self.clips.paths.tolist()
+        root = str(self.root)
+        state: dict[str, tuple[int, str]] = {}
+        for path in dict.fromkeys(paths):
+            if remote := self.remote.get(path):
+                state[path] = remote.size, remote.version
+                continue
+            try:
+                status = os.stat(os.path.join(root, path))  # noqa: PTH116, PTH118  (twice as quick as a Path)
+            except OSError:
+                state[path] = -1, ""
+            else:
+                state[path] = status.st_size, str(status.st_mtime_ns)
+        sizes = np.array([state[path][0] for path in paths], dtype=np.int64)
+        return Versions(sizes, np.array([state[path][1] for path in paths], dtype=Text))
+
+    def file(self, clip: Clip) -> Place:
+        """Return where the clip's file is."""
+        remote = self.remote.get(clip.path)
+        return RemotePath(remote.address, remote.version) if remote else self.root / clip.path
+
+    def local(self, clip: Clip) -> Path:
+        """Return the clip's file on this machine: the file itself, or a copy that lasts as long as it is worked on.
+
+        Raises
+        ------
+        AudioError
+            When it cannot be fetched.
+        """
+        return local_file(self.file(clip))
+
+    def address(self, clip: Clip) -> str:
+        """Return what `earmark.remote.place` finds the clip's file by in any process: an absolute path, or a URI.
+
+        A URI has its key, if any, and the file's version: `earmark.remote.shown` takes both away.
+        """
+        place = self.file(clip)
+        return place.ticket if isinstance(place, RemotePath) else str(place.absolute())
 
     def to_pandas(self) -> pandas.DataFrame:
         """Return one row a clip: path, labels, group, start, end, fold, for notebooks."""

@@ -22,6 +22,8 @@
     ├── BundleError                 a model file that cannot be trusted
     │   ├── BundleFormatError       not a bundle, damaged, too large, or of another version
     │   └── GoldenTestError         it opens, but does not give the scores it promises
+    ├── StoreError                  a feature store that cannot be used, or a damaged file in it
+    ├── EngineError                 a cluster that cannot be reached, or cannot do the work
     └── RunError                    a run folder that cannot be used
 """
 
@@ -172,6 +174,14 @@ class BundleFormatError(BundleError):
 
 class GoldenTestError(BundleError):
     """The bundle opens but does not give the scores that it promises for its own test sounds."""
+
+
+class StoreError(EarmarkError):
+    """A feature store that cannot be used, or a file in it that is not what it was."""
+
+
+class EngineError(EarmarkError):
+    """A cluster that cannot be reached, or whose machines cannot do the work."""
 
 
 class RunError(EarmarkError):

@@ -5,8 +5,13 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import time
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
+
+_TEMPORARY = ".{}.part"
+_YOUNG = 60.0  # seconds in which a temporary file is its writer's, without asking
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -18,18 +23,48 @@ def write_atomically(path: Path, data: bytes) -> None:
         As the system says it (disk full, no permission); no part-written file is left behind.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{secrets.token_hex(8)}.part")
+    temporary = path.with_name(_TEMPORARY.format(secrets.token_hex(8)))
     try:
         with temporary.open("xb") as file:
+            with suppress(OSError):  # a file system without locks
+                _hold(file)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
+            if os.name != "nt":  # there an open file cannot be renamed
+                temporary.replace(path)
+        if os.name == "nt":
+            temporary.replace(path)
     except BaseException as error:
         temporary.unlink(missing_ok=True)
         if isinstance(error, OSError):
             error.filename = str(path)  # the file that was wanted, not the temporary one, nor none
         raise
+
+
+def sweep(folder: Path) -> int:
+    """Remove the temporary files that killed writers left in ``folder``; return how many.
+
+    A living writer holds a lock on its file, which ends with it however it ends.
+    """
+    swept = 0
+    for temporary in folder.glob(_TEMPORARY.format("[0-9a-f]" * 16)):
+        with suppress(OSError):  # held, or gone already
+            if time.time() - temporary.stat().st_mtime > _YOUNG:
+                with temporary.open("r+b") as file:
+                    _hold(file)
+                temporary.unlink()
+                swept += 1
+    return swept
+
+
+def _hold(file: BinaryIO) -> None:
+    """Lock a file until it is closed, or refuse. Where there are no such locks, an open file cannot be removed."""
+    try:
+        import fcntl
+    except ImportError:
+        return
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from earmark.dataset import Dataset
+from earmark.extract import Progress
 from earmark.runs import Run
 from earmark.split import Split
 
@@ -16,8 +17,11 @@ class Listener(Protocol):
     def found(self, dataset: Dataset) -> None:
         """A data set was read."""
 
-    def extracting(self, done: int, total: int, seconds: float) -> None:
-        """So many clips have features, of so many seconds of sound."""
+    def extracting(self, progress: Progress) -> None:
+        """More clips have features."""
+
+    def noted(self, text: str) -> None:
+        """Something is odd, and was dealt with."""
 
     def divided(self, splits: Sequence[Split], dataset: Dataset) -> None:
         """The clips have roles: one split for training, several for evaluation."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from earmark.dataset import Dataset
 from earmark.evaluate import Report
+from earmark.extract import Done
 from earmark.leakage import Leakage
 from earmark.recipe import Recipe
 from earmark.split import Rows, Split
@@ -17,11 +18,20 @@ from earmark.types import FeatureTable, Problem
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prepared:
-    """A data set with its features, ready to be divided; ``seconds`` is what extraction took."""
+    """A data set with its features, ready to be divided.
+
+    Parameters
+    ----------
+    done
+        How many of the features were computed, and how many found in the store.
+    seconds
+        What extraction took.
+    """
 
     dataset: Dataset
     table: FeatureTable
     rows: Rows
+    done: Done
     seconds: float
 
     @property
@@ -32,9 +42,61 @@ class Prepared:
     def to_dict(self) -> dict[str, Any]:
         """Return what must not be silent, ready for JSON."""
         return {
+            "features": features_to_dict(self.done),
             "skipped": [{"path": p.path, "reason": p.detail} for p in self.table.skipped],
             "problems": [asdict(problem) for problem in self.dataset.problems],
         }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Extracted:
+    """What `pipeline.extract` leaves.
+
+    Parameters
+    ----------
+    dataset
+        The data set, cut into windows if it was asked for.
+    store
+        Where the features are.
+    features
+        For each: its settings and the name of its folder in the store.
+    done
+        What became of the clips.
+    skipped
+        Clips without features.
+    seconds
+        What it took.
+    """
+
+    dataset: Dataset
+    store: str
+    features: tuple[dict[str, Any], ...]
+    done: Done
+    skipped: tuple[Problem, ...]
+    seconds: float
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What the reader noticed, and the clips that could not be used."""
+        return (*self.dataset.problems, *self.skipped)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as `earmark extract --json` prints it."""
+        return {
+            "store": self.store,
+            "features": list(self.features),
+            "clips": len(self.dataset.clips),
+            **features_to_dict(self.done),
+            "sound_seconds": self.done.seconds,
+            "skipped": [{"path": p.path, "reason": p.detail} for p in self.skipped],
+            "problems": [asdict(problem) for problem in self.dataset.problems],
+            "seconds": self.seconds,
+        }
+
+
+def features_to_dict(done: Done) -> dict[str, int]:
+    """Return where the features of clips came from, ready for JSON."""
+    return {"from_store": done.stored, "computed": done.computed, "reread": done.reread}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -19,16 +19,20 @@ import numpy as np
 
 from earmark import record, runs
 from earmark.bundle import SUFFIX, Bundle, group_hash, read_bundle, write_bundle
+from earmark.engine import Engine, Local
 from earmark.errors import DataError, SplitError
 from earmark.evaluate import Report, Scored, report
-from earmark.extract import extract
+from earmark.extract import Progress, fill
+from earmark.extract import extract as extract_table
+from earmark.extract.windows import windows
 from earmark.leakage import leakage
 from earmark.listener import Listener, Silent
 from earmark.models import model_to_dict
-from earmark.outcome import EvaluateResult, Judged, Prepared, TrainResult
+from earmark.outcome import EvaluateResult, Extracted, Judged, Prepared, TrainResult
 from earmark.predict import Predictor, with_golden
-from earmark.readers import read
-from earmark.recipe import Recipe
+from earmark.readers import read, read_sounds
+from earmark.recipe import DataSettings, Recipe
+from earmark.remote import is_uri, shown
 from earmark.split import (
     TEST,
     TRAIN,
@@ -40,14 +44,19 @@ from earmark.split import (
     random_split,
     resolve_rule,
 )
+from earmark.store import Store
 from earmark.train import Fitted, Problem, Task, fit
-from earmark.types import IntArray
+from earmark.types import Feature, IntArray
 
 RUNS = Path("runs")
 
 
 def train(
-    recipe: Recipe, output: Path | None = None, runs_folder: Path = RUNS, listener: Listener | None = None
+    recipe: Recipe,
+    output: Path | None = None,
+    runs_folder: Path = RUNS,
+    listener: Listener | None = None,
+    engine: Engine | None = None,
 ) -> TrainResult:
     """Train one classifier, judge it on clips it has not heard, and write it as a bundle.
 
@@ -60,6 +69,8 @@ def train(
         Where the bundle goes; ``None`` leaves it in the run's folder only.
     runs_folder
         Each run makes a folder below it: recipe, split, metrics, test predictions, environment, bundle.
+    engine
+        Where features are computed and, on a cluster, networks trained; this machine by default.
 
     Raises
     ------
@@ -67,7 +78,7 @@ def train(
         Of any kind, as the parts raise it.
     """
     listener = listener or Silent()
-    ready = prepare(recipe, listener)
+    ready = prepare(recipe, listener, engine)
     split = holdout(ready.rows, recipe.split)
     honest = _honest_splits(ready, recipe) if split.rule == "random" else []
     listener.divided([split], ready.dataset)
@@ -99,13 +110,18 @@ def train(
     return result
 
 
-def evaluate(recipe: Recipe, runs_folder: Path = RUNS, listener: Listener | None = None) -> EvaluateResult:
+def evaluate(
+    recipe: Recipe,
+    runs_folder: Path = RUNS,
+    listener: Listener | None = None,
+    engine: Engine | None = None,
+) -> EvaluateResult:
     """Judge a recipe on every fold in turn, and set beside it what a random split would have claimed.
 
     All folds and the random split are trained as one stack of networks.
     """
     listener = listener or Silent()
-    ready = prepare(recipe, listener)
+    ready = prepare(recipe, listener, engine)
     folds = cross_validation(ready.rows, recipe.split)
     random = random_split(ready.rows, recipe.split)
     listener.divided(folds, ready.dataset)
@@ -131,7 +147,9 @@ def evaluate(recipe: Recipe, runs_folder: Path = RUNS, listener: Listener | None
     return result
 
 
-def evaluate_bundle(path: Path, recipe: Recipe, listener: Listener | None = None) -> EvaluateResult:
+def evaluate_bundle(
+    path: Path, recipe: Recipe, listener: Listener | None = None, engine: Engine | None = None
+) -> EvaluateResult:
     """Judge a trained bundle on a data set, leaving out every clip whose recording it was trained on.
 
     Raises
@@ -140,7 +158,7 @@ def evaluate_bundle(path: Path, recipe: Recipe, listener: Listener | None = None
         When the data set has labels that the bundle does not know, or nothing is left to test.
     """
     bundle = read_bundle(path)
-    ready = prepare(replace(recipe, feature=bundle.feature), listener or Silent())
+    ready = prepare(replace(recipe, feature=bundle.feature), listener or Silent(), engine)
     if unknown := sorted(set(ready.dataset.labels) - set(bundle.labels)):
         raise DataError(
             f"{path} does not know the labels: {', '.join(unknown)}. It knows: {', '.join(bundle.labels)}."
@@ -177,7 +195,42 @@ def evaluate_bundle(path: Path, recipe: Recipe, listener: Listener | None = None
     )
 
 
-def prepare(recipe: Recipe, listener: Listener) -> Prepared:
+def extract(
+    data: DataSettings,
+    features: Sequence[Feature],
+    store: Store | None = None,
+    engine: Engine | None = None,
+    window: tuple[float, float] | None = None,
+    listener: Listener | None = None,
+) -> Extracted:
+    """Fill a store with features of a data set's clips, which need no labels here.
+
+    Parameters
+    ----------
+    store
+        Where they go; `Store` by default.
+    window
+        Length and hop, seconds: each clip is cut into windows, and those are the clips.
+    """
+    listener, store = listener or Silent(), store or Store()
+    dataset = read_sounds(data.path, data.layout, data.pattern or None)
+    listener.found(dataset)
+    began = time.perf_counter()
+    if window is not None:
+        dataset = windows(dataset, *window)
+    filled = fill(dataset, features, store, engine or Local(), listener.extracting, listener.noted)
+    skipped = {i: p for f in range(len(features)) for i, p in filled.problems(dataset, f).items()}
+    return Extracted(
+        dataset,
+        str(store),
+        tuple({"folder": shelf.key, **shelf.about} for shelf in filled.shelves),
+        filled.progress.so_far,
+        tuple(skipped.values()),
+        time.perf_counter() - began,
+    )
+
+
+def prepare(recipe: Recipe, listener: Listener, engine: Engine | None = None) -> Prepared:
     """Read and extract.
 
     Raises
@@ -196,9 +249,15 @@ def prepare(recipe: Recipe, listener: Listener) -> Prepared:
         raise DataError(
             f"{dataset.name} has one class, '{dataset.labels[0]}'; a classifier needs at least two."
         )
-    began, total = time.perf_counter(), len(dataset.clips)
-    table = extract(dataset, recipe.feature, lambda done, seconds: listener.extracting(done, total, seconds))
-    return Prepared(dataset, table, Rows.of_table(dataset, table), time.perf_counter() - began)
+    began, last = time.perf_counter(), Progress(len(dataset.clips))
+
+    def told(progress: Progress) -> None:
+        nonlocal last
+        last = progress
+        listener.extracting(progress)
+
+    table = extract_table(dataset, recipe.feature, told, engine, on_note=listener.noted)
+    return Prepared(dataset, table, Rows.of_table(dataset, table), last.so_far, time.perf_counter() - began)
 
 
 def _honest_splits(ready: Prepared, recipe: Recipe) -> list[Split]:
@@ -221,7 +280,8 @@ def _open_run(
     name = f"{ready.dataset.name}-{action}-{recipe.model.name}"
     with runs.open_run(base, name, [action, tables, runs.versions()]) as run:
         listener.run(run)
-        whole = str(Path(recipe.data.path).resolve())  # so that it runs from any folder
+        where = recipe.data.path  # so that it runs from any folder, and without a key that a URI may hold
+        whole = shown(where) if is_uri(where) else str(Path(where).resolve())
         run.write_text("recipe.toml", replace(recipe, data=replace(recipe.data, path=whole)).to_toml())
         record.write_problems(run, ready)
         yield run

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from earmark.audio import load, read_stream, resample
 from earmark.bundle import Bundle, Golden, read_bundle
-from earmark.errors import AudioError, BundleFormatError, GoldenTestError, PathError
+from earmark.errors import AudioError, BundleFormatError, GoldenTestError, PathError, UnreadableAudioError
 from earmark.types import Feature, FloatArray, Prediction, Waveform
 
+if TYPE_CHECKING:
+    from earmark.engine import Engine
+
 TOLERANCE = 1e-4
+_MANY = 9  # files that are worth processes of their own
 STDIN = "-"
 
 
@@ -96,13 +101,17 @@ class Predictor:
             with Path(path).open("rb") as pipe:
                 waveform = read_stream(pipe, path)
         else:
-            waveform = load(Path(path), feature.sample_rate, feature.resampler)
+            waveform = load(_here(path), feature.sample_rate, feature.resampler)
         return self._prediction(path, waveform.seconds, self.score_waveform(waveform))
 
     def predict_all(
-        self, paths: Sequence[str], stdin: BinaryIO | None = None, workers: int | None = None
+        self, paths: Sequence[str], stdin: BinaryIO | None = None, engine: Engine | None = None
     ) -> Iterator[Prediction | AudioError]:
-        """Yield a prediction, or the reason why there is none, for each path, in order."""
+        """Yield a prediction, or the reason why there is none, for each path, in order.
+
+        Many files are worked on by an engine, this machine's by default, so that a file that its decoder dies of costs
+        itself only.
+        """
 
         def one(path: str) -> Prediction | AudioError:
             try:
@@ -112,17 +121,46 @@ class Predictor:
 
         if len(paths) == 1:
             yield one(paths[0])
-        else:
-            from earmark import engine  # one file needs no workers
+        elif STDIN in paths or (len(paths) < _MANY and engine is None):
+            from earmark import engine as engines  # one file needs none
 
             # A thread that waits for standard input could not be interrupted; this one can.
-            yield from engine.map(one, paths, 1 if STDIN in paths else workers)
+            yield from engines.map(one, paths, 1 if STDIN in paths else None)
+        else:
+            from earmark.engine import Local, Lost, each
+
+            for path, result in zip(paths, each(engine or Local(), _Score(self.bundle), paths), strict=True):
+                yield UnreadableAudioError(path, result.reason) if isinstance(result, Lost) else result
 
     def _prediction(self, path: str, seconds: float, scores: FloatArray) -> Prediction:
         labels = self.bundle.labels
         best = int(scores.argmax())
+        if "://" in path:
+            from earmark.remote import shown
+
+            path = shown(path)  # without a key that it may hold
         by_label = {label: float(p) for label, p in zip(labels, scores, strict=True)}
         return Prediction(path, 0.0, seconds, labels[best], float(scores[best]), by_label)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Score:
+    """Scores one path in a worker, which keeps the network from one to the next."""
+
+    bundle: Bundle
+
+    def __call__(self, path: str) -> Prediction | AudioError:
+        network = hash((self.bundle.network, self.bundle.labels, self.bundle.feature))
+        if _kept.get("network") != network:
+            _kept.update(network=network, predictor=Predictor(self.bundle, self_test=False))
+        try:
+            prediction: Prediction = _kept["predictor"].predict(path)
+        except AudioError as error:
+            return error
+        return prediction
+
+
+_kept: dict[str, Any] = {}
 
 
 def _session(bundle: Bundle) -> Any:
@@ -163,6 +201,9 @@ def expand(paths: Sequence[str]) -> list[str]:
     """
     found: list[str] = []
     for path in paths:
+        if "://" in path:
+            found.extend(_expand_uri(path))
+            continue
         try:
             if path != STDIN and not Path(path).exists():
                 raise PathError(f"There is no file or folder '{path}'.")
@@ -179,6 +220,34 @@ def expand(paths: Sequence[str]) -> list[str]:
             raise PathError(f"There are no sound files below '{path}'.")
         found.extend(str(Path(path) / name) for name in below)
     return found
+
+
+def _expand_uri(uri: str) -> list[str]:
+    from earmark.readers.listing import Listing
+    from earmark.remote import RemotePath, place
+
+    root = place(uri)
+    if not isinstance(root, RemotePath):  # file://
+        return expand([str(root)])
+    try:
+        root = root.listed()
+        if root.is_file():
+            return [root.address]
+        below = [(root / name).address for name in Listing.of(root).ordered]
+    except OSError as error:
+        raise PathError(f"{root} cannot be read: {error.strerror or error}.") from None
+    if not below:
+        raise PathError(f"There are no sound files at '{root}'.")
+    return below
+
+
+def _here(path: str) -> Path:
+    """Return the file on this machine: itself, or a copy of what is at a URI."""
+    if "://" not in path:
+        return Path(path)
+    from earmark.remote import local_file, place  # a file needs none of it
+
+    return local_file(place(path))
 
 
 _GOLDEN_SECONDS = 0.5

@@ -107,6 +107,14 @@ class Feature(Protocol):
     def dims(self) -> int:
         """Length of the last axis of what ``extract`` returns."""
 
+    @property
+    def course(self) -> bool:
+        """Whether ``extract`` keeps time: one row a frame instead of one vector a clip."""
+
+    @property
+    def storage(self) -> str:
+        """The narrowest dtype, ``"float16"`` or ``"float32"``, that keeps the values without loss."""
+
     def extract(self, waveform: Waveform) -> FloatArray:
         """Return float32[dims], or float32[frames, dims] for features that keep time."""
 

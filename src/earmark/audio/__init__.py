@@ -34,7 +34,7 @@ _LOUDEST = 1e12
 # What libsndfile says of a stream that was never told its length, as a FLAC file written to a pipe, is larger.
 _UNKNOWN_FRAMES = 2**62
 _BLOCK = 1 << 20  # samples decoded at a time
-_AT_ONCE = 1 << 24  # samples of a 16-bit wav read in one piece: three minutes of 44.1 kHz stereo
+_PIECE = 1 << 20  # samples of a plain wav read at a time
 
 
 def load(
@@ -88,13 +88,9 @@ def decode(path: Path, start: float | None = None, end: float | None = None) -> 
                 first, last = _span(path, header.frames, rate, start, end)
                 if last - first > MAX_SECONDS * rate:
                     raise _too_long(path)
-                # A long recording is better mixed block by block, as libsndfile's are.
-                short = (last - first) * header.channels <= _AT_ONCE
-                frames = riff.read(file, header, first, last) if short else None
-                if frames is not None:
-                    samples = np.empty(len(frames), np.float32)
-                    _downmix(frames, 1 / 32768, samples)
-                    return _checked(path, samples, rate)
+                samples = _read_riff(file, header, first, last)
+                if samples is not None:
+                    return _checked(path, _finite(path, samples, header.encoding.dtype), rate)
     except OSError as error:
         raise UnreadableAudioError(path, (error.strerror or str(error)).lower()) from None
     if path.suffix.lower() == ".raw":  # soundfile believes the name
@@ -116,6 +112,23 @@ class _Memory(io.BytesIO):
             return super().seek(offset, whence)
         except (ValueError, OverflowError):
             return self.tell()
+
+
+def _read_riff(file: io.FileIO, header: riff.Header, first: int, last: int) -> FloatArray | None:
+    """Return the frames mixed to mono, or ``None`` if the file became shorter."""
+    _, _, full, silence = header.encoding
+    samples = np.empty(last - first, np.float32)
+    step = max(1, _PIECE // header.channels)
+    for begin in range(first, last, step):
+        frames = riff.read(file, header, begin, min(begin + step, last))
+        if frames is None:
+            return None
+        part = samples[begin - first : begin - first + len(frames)]
+        with np.errstate(invalid="ignore", over="ignore"):  # `_finite` speaks of these
+            _downmix(frames, 1 / full, part)
+        if silence:
+            part -= np.float32(silence / full)
+    return samples
 
 
 def _decode_sndfile(
@@ -211,8 +224,10 @@ def _checked(path: Path | str, samples: FloatArray, rate: int) -> Waveform:
     return Waveform(samples, rate)
 
 
-def _finite(path: Path | str, samples: FloatArray) -> FloatArray:
-    """Return ``samples``, unless something in them is no number that a sound can have."""
+def _finite(path: Path | str, samples: FloatArray, source: str = "float") -> FloatArray:
+    """Return ``samples``, unless something in them is no number that a sound can have. Integers always are."""
+    if not source.startswith("float"):
+        return samples
     peak = max(samples.max(initial=0), -samples.min(initial=0))
     if peak <= _LOUDEST:
         return samples

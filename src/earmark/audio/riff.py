@@ -1,4 +1,4 @@
-"""The common case read directly: 16-bit PCM in a RIFF file, three times as quickly as through a decoder.
+"""The common case read directly: plain samples in a RIFF file, three to eight times as quickly as through a decoder.
 
 Anything else, or anything odd about the header, is left to libsndfile: ``None`` is returned then.
 """
@@ -9,30 +9,50 @@ import os
 import struct
 import sys
 from io import FileIO
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from earmark.audio.scratch import borrow
 
-_PCM, _EXTENSIBLE = 1, 0xFFFE
-_PCM_GUID = bytes.fromhex("0100000000001000800000aa00389b71")
+_PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
+_GUID_END = bytes.fromhex("000000001000800000aa00389b71")  # follows the tag that it stands for
 _MAX_CHANNELS = 64
 _MAX_CHUNKS = 64  # zeros read as empty chunks, and a damaged file may hold a gigabyte of them
 
 
+class Encoding(NamedTuple):
+    """How a sample is written: its bytes, the type that it is read as, the value of full scale, that of silence."""
+
+    width: int
+    dtype: str
+    full: float
+    silence: float = 0.0
+
+
+_ENCODINGS = {
+    (_PCM, 8): Encoding(1, "uint8", 2**7, 2**7),
+    (_PCM, 16): Encoding(2, "int16", 2**15),
+    (_PCM, 24): Encoding(3, "int32", 2**31),  # moved into the upper bytes
+    (_PCM, 32): Encoding(4, "int32", 2**31),
+    (_FLOAT, 32): Encoding(4, "float32", 1),
+    (_FLOAT, 64): Encoding(8, "float64", 1),
+}
+
+
 class Header(NamedTuple):
-    """Where the interleaved 16-bit samples of a file lie."""
+    """Where the interleaved samples of a file lie, and how they are written."""
 
     channels: int
     sample_rate: int
+    encoding: Encoding
     data_offset: int
     frames: int
 
 
 def parse(file: FileIO) -> Header | None:
-    """Return the header of an open file, or ``None`` if this is not a plain 16-bit wav."""
+    """Return the header of an open file, or ``None`` if this is not a plain wav."""
     head = file.read(12)
     if len(head) < 12 or head[:4] != b"RIFF" or head[8:] != b"WAVE":
         return None
@@ -52,35 +72,54 @@ def parse(file: FileIO) -> Header | None:
             # Nothing, or more than there is: a recorder that was cut off, or a pipe.
             if layout is None or not 0 < length <= size - position - 8:
                 return None
-            channels, rate = layout
-            return Header(channels, rate, position + 8, length // (2 * channels))
+            channels, rate, encoding = layout
+            return Header(channels, rate, encoding, position + 8, length // (encoding.width * channels))
         position += 8 + length + length % 2
     return None
 
 
-def _layout(fmt: bytes) -> tuple[int, int] | None:
+def _layout(fmt: bytes) -> tuple[int, int, Encoding] | None:
     if len(fmt) < 16:
         return None
     tag, channels, rate, _, align, bits = struct.unpack("<HHIIHH", fmt[:16])
-    if tag == _EXTENSIBLE and fmt[24:40] != _PCM_GUID:
-        return None
-    plain = tag in (_PCM, _EXTENSIBLE) and bits == 16 and 0 < channels <= _MAX_CHANNELS
-    return (channels, rate) if plain and align == 2 * channels and rate > 0 else None
-
-
-def read(file: FileIO, header: Header, first: int, last: int) -> NDArray[np.int16] | None:
-    """Return frames ``first`` to ``last`` as int16[frames, channels], or ``None`` if the file became shorter.
-
-    They are valid until this thread reads its next file.
-    """
-    buffer = borrow("riff", (last - first) * header.channels, "int16")
-    file.seek(header.data_offset + first * 2 * header.channels)
-    view, got = buffer.data.cast("B"), 0
-    while got < len(view):
-        count = file.readinto(view[got:])
-        if not count:
+    if tag == _EXTENSIBLE:
+        if len(fmt) < 40 or fmt[26:40] != _GUID_END:
             return None
-        got += count
-    if sys.byteorder == "big":
-        buffer.byteswap(inplace=True)
-    return buffer.reshape(-1, header.channels)
+        tag = int.from_bytes(fmt[24:26], "little")
+    encoding = _ENCODINGS.get((tag, bits))
+    if (
+        encoding is None
+        or not 0 < channels <= _MAX_CHANNELS
+        or align != encoding.width * channels
+        or rate == 0
+    ):
+        return None
+    return channels, rate, encoding
+
+
+def read(file: FileIO, header: Header, first: int, last: int) -> NDArray[Any] | None:
+    """Return frames ``first`` to ``last`` as [frames, channels], or ``None`` if the file became shorter.
+
+    They are of the encoding's type and valid until this thread reads its next piece.
+    """
+    width = header.encoding.width
+    count = (last - first) * header.channels
+    buffer = borrow("riff", count * width + 1, "uint8")  # one more: samples of three bytes are read by fours
+    file.seek(header.data_offset + first * width * header.channels)
+    view, got = buffer.data[: count * width], 0
+    while got < len(view):
+        more = file.readinto(view[got:])
+        if not more:
+            return None
+        got += more
+    samples: NDArray[Any]
+    if width == 3:
+        # Each is read together with its neighbour's first byte, which is then moved out at the top.
+        samples = borrow("riff.wide", count, "int32")
+        np.copyto(samples, np.ndarray(count, "<i4", buffer.data, strides=(3,)))
+        np.left_shift(samples, 8, out=samples)
+    else:
+        samples = np.ndarray(count, header.encoding.dtype, buffer.data)
+        if sys.byteorder == "big":
+            samples.byteswap(inplace=True)
+    return samples.reshape(-1, header.channels)

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
-from earmark.cli.app import main
+from earmark.cli.app import app
+from earmark.cli.frame import start
 
-__all__ = ["main"]
+__all__ = ["app", "main"]
+
+
+def main() -> None:
+    """Run the command line."""
+    start()

@@ -2,96 +2,25 @@
 
 from __future__ import annotations
 
-import functools
-import io
-import os
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from earmark.cli import options
-from earmark.errors import EarmarkError, SettingError, UnknownNameError, nearest
+from earmark.cli.frame import app, command
+from earmark.cli.store import store
+from earmark.errors import SettingError, UnknownNameError
 
 if TYPE_CHECKING:
     from earmark.recipe import Recipe
 
+__all__ = ["FORMATS", "app"]
+
 FORMATS = ("table", "json", "jsonl", "csv")
 
-Command = Callable[..., int]
 
-
-class _Group(click.Group):
-    """The commands in the order of a day's work, and a guess where a name is wrong."""
-
-    def list_commands(self, context: click.Context) -> list[str]:
-        return list(self.commands)
-
-    def resolve_command(
-        self, context: click.Context, arguments: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        name = arguments[0]
-        if name not in self.commands and not name.startswith("-"):
-            known = ", ".join(self.commands)
-            context.fail(f"No command is called '{name}'. There are: {known}.{nearest(name, self.commands)}")
-        return super().resolve_command(context, arguments)
-
-
-@click.group(
-    "earmark",
-    cls=_Group,
-    no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Start with: earmark demo",
-)
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-@click.version_option(package_name="earmark", message="earmark %(version)s")
-@click.pass_context
-def app(context: click.Context, debug: bool) -> None:
-    """From labelled sound to a classifier that people can trust and ship."""
-    context.obj = debug
-
-
-def _command(name: str, example: str) -> Callable[[Command], click.Command]:
-    """Register a command: its example closes the help, its errors become one sentence and an exit code."""
-
-    def register(function: Command) -> click.Command:
-        @functools.wraps(function)
-        def run(**arguments: Any) -> None:
-            context = click.get_current_context()
-            context.exit(_guarded(lambda: function(**arguments), debug=context.obj))
-
-        return app.command(name, epilog=f"Example: {example}")(run)
-
-    return register
-
-
-def _guarded(call: Callable[[], int], debug: bool) -> int:
-    try:
-        return call()
-    except KeyboardInterrupt:
-        click.echo("Interrupted. Run the same command again to go on.", err=True)
-        return 130
-    except BrokenPipeError:  # the reader of our output went away, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except (EarmarkError, OSError, MemoryError) as error:
-        if debug:
-            raise
-        click.secho("error: ", fg="red", bold=True, nl=False, err=True)
-        click.echo(_sentence(error), err=True)
-        return error.exit_code if isinstance(error, EarmarkError) else 1
-
-
-def _sentence(error: BaseException) -> str:
-    if isinstance(error, OSError):
-        return f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror or error}."
-    return "There is not enough memory for this." if isinstance(error, MemoryError) else str(error)
-
-
-@_command("demo", "earmark demo --out my-demo")
+@command("demo", "earmark demo --out my-demo")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -114,12 +43,13 @@ def demo(out: Path, seed: int) -> int:
     return show_demo(out, seed)
 
 
-@_command("check", "earmark check my-recordings --strict")
+@command("check", "earmark check my-recordings --strict")
 @click.argument("dataset")
 @options.data
 @options.strict
+@options.progress
 @options.as_json
-def check(dataset: str, layout: str, pattern: str, strict: bool, as_json: bool) -> int:
+def check(dataset: str, layout: str, pattern: str, strict: bool, progress: str, as_json: bool) -> int:
     """Look the data set over, before anything is learnt from it.
 
     DATASET is a folder or a table of labelled sound. Told are unreadable, silent, duplicated and missing clips, and
@@ -127,67 +57,114 @@ def check(dataset: str, layout: str, pattern: str, strict: bool, as_json: bool) 
     """
     from earmark.check import check as examine
     from earmark.cli import show
-    from earmark.cli.progress import Terminal
+    from earmark.cli.events import watcher
     from earmark.readers import read
 
     data = read(dataset, layout, pattern or None)
-    with Terminal() as terminal:
+    with watcher(progress) as terminal:
         terminal.found(data)
         found = examine(data, lambda done, seconds: terminal.checking(done, len(data.clips), seconds))
     show.check(found, as_json)
     return 1 if strict and found.problems else 0
 
 
-@_command("train", "earmark train UrbanSound8K -o model.earmark")
+@command("extract", "earmark extract UrbanSound8K --feature mfcc --feature log_mel")
+@click.argument("dataset")
+@click.option(
+    "--feature", "names", multiple=True, metavar="NAME", help="mfcc, log_mel or stats; may be repeated."
+)
+@click.option(
+    "--recipe", default="default", metavar="NAME|FILE", help="Whose feature to take where none is named."
+)
+@options.change
+@click.option("--window", type=float, metavar="SECONDS", help="Cut every clip into windows of this length.")
+@click.option("--hop", type=float, metavar="SECONDS", help="From window to window; the length by default.")
+@click.option(
+    "--to", metavar="STORE", help="A folder or a URI; by default the one that later runs look into."
+)
+@options.data
+@options.where
+@options.strict
+@options.as_json
+def extract(
+    dataset: str, names: tuple[str, ...], recipe: str, changes: tuple[str, ...], window: float | None,
+    hop: float | None, to: str | None, layout: str, pattern: str, engine: str, address: str | None,
+    workers: int | None, progress: str, strict: bool, as_json: bool,
+) -> int:  # fmt: skip
+    """Compute features of every clip, and keep them.
+
+    DATASET is as for the other commands; or a sound file, or with --layout sounds a folder of them, without labels.
+    What the store has is not computed again, so an interrupted run goes on when the same command is given again.
+    """
+    from earmark import pipeline
+    from earmark.cli import ready, show
+    from earmark.cli.events import watcher
+    from earmark.engine import open_engine
+    from earmark.recipe import DataSettings
+    from earmark.store import Store
+
+    ready.can_extract()
+    if hop is not None and window is None:
+        raise SettingError("--hop goes with --window.")
+    made = [options.make_recipe(recipe, feature=name, changes=changes).feature for name in names or (None,)]
+    data = DataSettings(dataset, layout, pattern)
+    cut = None if window is None else (window, window if hop is None else hop)
+    with watcher(progress) as terminal:
+        where = open_engine(engine, workers, address)
+        result = pipeline.extract(data, made, Store(to), where, cut, terminal)
+    show.extract(result, as_json)
+    return 1 if strict and result.problems else 0
+
+
+@command("train", "earmark train UrbanSound8K -o model.earmark")
 @click.argument("dataset")
 @options.output
 @options.training
 @options.split
 @click.option("--test-fold", type=int, help="The official fold to test on; the last by default.")
 @options.data
-@options.runs
-@options.strict
-@options.as_json
-def train(
-    dataset: str, output: Path | None, layout: str, pattern: str, runs: Path, strict: bool, as_json: bool,
-    **choices: Any,
-) -> int:  # fmt: skip
+@options.where
+@options.outcome
+def train(dataset: str, output: Path | None, layout: str, pattern: str, **choices: Any) -> int:
     """Train a classifier, and test it on recordings it has not heard.
 
     DATASET is a folder or a table of labelled sound. The model becomes one file. An interrupted run goes on when the
     same command is given again.
     """
-    made = options.make_recipe(**choices).with_data(dataset, layout, pattern)
-    return _train(made, output, runs, strict, as_json)
+    how = options.split_off(choices)
+    return _train(options.make_recipe(**choices).with_data(dataset, layout, pattern), output, **how)
 
 
-def _train(recipe: Recipe, output: Path | None, runs: Path, strict: bool, as_json: bool) -> int:
+def _train(
+    recipe: Recipe, output: Path | None, engine: str, address: str | None, workers: int | None, progress: str,
+    runs: Path, strict: bool, as_json: bool,
+) -> int:  # fmt: skip
     from earmark import pipeline
     from earmark.cli import ready, show
-    from earmark.cli.progress import Terminal
+    from earmark.cli.events import watcher
+    from earmark.engine import open_engine
 
     ready.can_train()
     ready.can_write(output)
     ready.can_hold_runs(runs)
-    with Terminal() as terminal:
-        result = pipeline.train(recipe, output, runs, terminal)
+    with watcher(progress) as terminal:
+        result = pipeline.train(recipe, output, runs, terminal, open_engine(engine, workers, address))
     show.train(result, as_json)
     return 1 if strict and result.prepared.problems else 0
 
 
-@_command("evaluate", "earmark evaluate UrbanSound8K --model mlp")
+@command("evaluate", "earmark evaluate UrbanSound8K --model mlp")
 @click.argument("target", metavar="DATASET|MODEL.earmark")
 @click.argument("dataset", required=False)
 @options.training
 @options.split
 @click.option("--folds", type=int, help="Parts of a cross-validation where there are no official folds.")
 @options.data
-@options.runs
-@options.strict
-@options.as_json
+@options.where
+@options.outcome
 def evaluate(
-    target: str, dataset: str | None, folds: int | None, layout: str, pattern: str, runs: Path, strict: bool,
-    as_json: bool, **choices: Any,
+    target: str, dataset: str | None, folds: int | None, layout: str, pattern: str, engine: str,
+    address: str | None, workers: int | None, progress: str, runs: Path, strict: bool, as_json: bool, **choices: Any,
 ) -> int:  # fmt: skip
     """Judge a recipe on every fold in turn, or a trained model.
 
@@ -197,7 +174,8 @@ def evaluate(
     """
     from earmark import pipeline
     from earmark.cli import ready, show
-    from earmark.cli.progress import Terminal
+    from earmark.cli.events import watcher
+    from earmark.engine import open_engine
 
     changes = (*choices.pop("changes"), *([f"split.folds={folds}"] if folds is not None else []))
     made = options.make_recipe(changes=changes, **choices)
@@ -205,7 +183,8 @@ def evaluate(
         made.split.rule == "random" and choices["split"] is None
     ):  # a recipe that trains on a random split is judged honestly all the same
         made = made.with_values({"split.rule": "auto"})
-    with Terminal() as terminal:
+    where = open_engine(engine, workers, address)
+    with watcher(progress) as terminal:
         if dataset is not None:
             recipe = choices.pop("recipe")
             if changes or recipe != "default" or any(value is not None for value in choices.values()):
@@ -214,7 +193,7 @@ def evaluate(
                     " --folds and --set."
                 )
             made = made.with_data(dataset, layout, pattern)
-            result = pipeline.evaluate_bundle(Path(target), made, terminal)
+            result = pipeline.evaluate_bundle(Path(target), made, terminal, where)
         elif target.endswith(".earmark"):
             raise SettingError(
                 f"Which data shall {target} be judged on? Type: earmark evaluate {target} DATASET"
@@ -222,17 +201,21 @@ def evaluate(
         else:
             ready.can_train()
             ready.can_hold_runs(runs)
-            result = pipeline.evaluate(made.with_data(target, layout, pattern), runs, terminal)
+            result = pipeline.evaluate(made.with_data(target, layout, pattern), runs, terminal, where)
     show.evaluate(result, as_json)
     return 1 if strict and result.prepared.problems else 0
 
 
-@_command("predict", "earmark predict model.earmark siren.wav a-folder --format json")
+@command("predict", "earmark predict model.earmark siren.wav a-folder --format json")
 @click.argument("model", type=click.Path(path_type=Path), metavar="MODEL.earmark")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option("--format", "style", default="table", metavar="NAME", help="table, json, jsonl or csv.")
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
-def predict(model: Path, paths: tuple[str, ...], style: str, as_json: bool) -> int:
+@options.engine
+def predict(
+    model: Path, paths: tuple[str, ...], style: str, as_json: bool, engine: str, address: str | None,
+    workers: int | None,
+) -> int:  # fmt: skip
     """Say what is heard in files and folders.
 
     A PATH of - is a sound file on standard input. A file that cannot be read is named, and the exit code is then 1.
@@ -244,19 +227,23 @@ def predict(model: Path, paths: tuple[str, ...], style: str, as_json: bool) -> i
     if style not in FORMATS:
         raise UnknownNameError("format", style, FORMATS)
     predictor = Predictor.open(model)
-    return predictions.write(style, predictor.predict_all(expand(paths)), predictor.bundle.labels)
+    where = None
+    if engine != "local" or address or workers is not None:
+        from earmark.engine import open_engine
+
+        where = open_engine(engine, workers, address)
+    return predictions.write(
+        style, predictor.predict_all(expand(paths), engine=where), predictor.bundle.labels
+    )
 
 
-@_command("run", "earmark run recipe.toml -o model.earmark")
+@command("run", "earmark run recipe.toml -o model.earmark")
 @click.argument("recipe", metavar="RECIPE.toml")
 @options.output
 @options.change
-@options.runs
-@options.strict
-@options.as_json
-def run(
-    recipe: str, output: Path | None, changes: tuple[str, ...], runs: Path, strict: bool, as_json: bool
-) -> int:
+@options.where
+@options.outcome
+def run(recipe: str, output: Path | None, changes: tuple[str, ...], **how: Any) -> int:
     """Train from one file.
 
     It names data, split, feature, model and training; every run folder holds one.
@@ -264,23 +251,7 @@ def run(
     made = options.make_recipe(recipe, changes=changes)
     if not made.data.path:
         raise SettingError(f'{recipe} names no data. Write in it: [data] and path = "FOLDER".')
-    return _train(made, output, runs, strict, as_json)
+    return _train(made, output, **how)
 
 
-def main() -> None:
-    """Run the command line."""
-    # Work is spread over cores by our own workers; a BLAS that spreads it again would only slow them down.
-    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(name, "1")
-    _open_output()
-    app(prog_name="earmark")
-
-
-def _open_output() -> None:
-    """Make sure that whatever a file is called can be printed, and that there is something to print to."""
-    for name in ("stdout", "stderr"):
-        stream = getattr(sys, name)
-        if stream is None:  # closed by the shell, as ``>&-`` does
-            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115  (for the life of the process)
-        elif isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+app.add_command(store)

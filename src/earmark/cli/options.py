@@ -57,6 +57,21 @@ data = _all(
         help="How file names are made, such as '{label}_{group}_{take}.wav'.",
     ),
 )
+engine = _all(
+    click.option(
+        "--engine", default="local", metavar="NAME", help="local (this machine) or ray (a cluster)."
+    ),
+    click.option("--address", metavar="WHERE", help="Of the cluster: auto, HOST:PORT or ray://HOST:PORT."),
+    click.option("--workers", type=int, help="Processes on this machine; one a core by default."),
+)
+progress = click.option(
+    "--progress",
+    default="auto",
+    metavar="STYLE",
+    help="auto, bar, plain, json (an event a line on stderr) or none.",
+)
+where = _all(engine, progress)
+outcome = _all(runs, strict, as_json)
 training = _all(
     click.option(
         "--recipe",
@@ -65,10 +80,18 @@ training = _all(
         help="default, tutorial, or a recipe file (TOML).",
     ),
     click.option("--model", metavar="NAME", help="The model to train: mlp."),
-    click.option("--feature", metavar="NAME", help="The feature to extract: mfcc."),
+    click.option("--feature", metavar="NAME", help="The feature to extract: mfcc, log_mel or stats."),
     click.option("--seed", type=int, help="Of the split, the weights and the order of rows."),
     change,
 )
+
+
+_HOW = ("engine", "address", "workers", "progress", "runs", "strict", "as_json")
+
+
+def split_off(choices: dict[str, Any]) -> dict[str, Any]:
+    """Take from the options those that say how and where to work, and not what a recipe is."""
+    return {name: choices.pop(name) for name in _HOW}
 
 
 def make_recipe(

@@ -1,4 +1,4 @@
-"""What a person sees while it works, on stderr: one line a stage, with rates; nothing when nobody watches."""
+"""What a person sees while it works, on stderr: a bar with rates, or a line now and then where it is no terminal."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import textwrap
 import time
 from collections.abc import Callable, Sequence
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
 from rich.text import Text
 
 from earmark.dataset import Dataset
+from earmark.extract import Progress
 from earmark.readers.listing import count
 from earmark.runs import Run
 from earmark.split import Split
@@ -18,17 +21,27 @@ from earmark.types import Problem
 
 _REFRESH = 10  # a second
 _CLASSES = 12  # named before "and so many more"
+_BAR = 28  # columns
+_PLAIN_SECONDS = 10.0  # between two lines where there is no bar
 
 
 class Terminal:
-    """Tells a person how a run goes. A `pipeline.Listener`."""
+    """Tells a person how a run goes. A `pipeline.Listener`.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    bar
+        Whether there is a bar; ``None``: where a person watches.
+    """
+
+    def __init__(self, bar: bool | None = None) -> None:
         self.console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._bar = self.console.is_terminal if bar is None else bar
         self._live: Live | None = None
         self._stage = ""
         self._text: Callable[[], str] | None = None
-        self._began = self._now = self._drawn = 0.0
+        self._began = self._now = self._drawn = self._told = 0.0
+        self._known: int | None = None
         self._epochs: dict[int, int] = {}
         self._rows = 0
 
@@ -40,6 +53,9 @@ class Terminal:
 
     def found(self, dataset: Dataset) -> None:
         """Say what was read."""
+        if not dataset.labels:
+            self.say("Data", f"{dataset.title}, {len(dataset.clips):,} clips")
+            return
         groups = len(set(dataset.clips.groups.tolist()))
         what = f"{groups:,} recordings ({dataset.grouping})" if dataset.grouping else "no recordings known"
         self.say("Data", f"{dataset.title}: {len(dataset.clips):,} clips, {what}")
@@ -65,9 +81,36 @@ class Terminal:
         """Show how far the doctor is."""
         self._clips("Check", done, total, seconds)
 
-    def extracting(self, done: int, total: int, seconds: float) -> None:
+    def extracting(self, progress: Progress) -> None:
         """Show how far the features are."""
-        self._clips("Features", done, total, seconds)
+        done, total = progress.so_far, progress.total
+        self._begin_stage("Features")
+        if self._known is None:  # what the store has is there at once, and says nothing about the speed
+            self._known = done.clips if not (done.computed or done.reread) else 0
+        new = done.clips - self._known
+
+        def text() -> str:
+            if not new:
+                whole = done.clips == total
+                parts = [f"{done.stored:,} from the store" if whole else f"{done.clips:,} of {total:,} clips"]
+            else:
+                stored = f" · {done.stored:,} from the store" if done.stored else ""
+                again = f" · {done.reread:,} read again, known by their sound" if done.reread else ""
+                parts = [
+                    f"{done.clips:,} of {total:,} clips{stored}{again}",
+                    f"{new / self._elapsed:,.0f} clips/s",
+                ]
+                parts.append(f"{done.seconds / self._elapsed:,.0f} × real time")
+            if done.skipped:
+                parts.append(f"{done.skipped:,} skipped")
+            left = self._elapsed / new * (total - done.clips) if new else 0
+            return " · ".join(parts + ([_time(left)] if left >= 1 else []))
+
+        self._draw(text, done.clips / max(total, 1))
+
+    def noted(self, text: str) -> None:
+        """Say what was odd."""
+        self.say("", text, "yellow")
 
     def divided(self, splits: Sequence[Split], dataset: Dataset) -> None:
         """Say how the clips were divided, and what is odd about it."""
@@ -130,21 +173,24 @@ class Terminal:
         self._begin_stage(stage)
 
         def text() -> str:
-            left = self._elapsed / done * (total - done)
+            left = self._elapsed / done * (total - done) if done else 0
             speed = f" · {seconds / self._elapsed:,.0f} × real time" if seconds else ""
-            ahead = f" · {left:,.0f} s left" if left >= 1 else ""
+            ahead = f" · {_time(left)}" if left >= 1 else ""
             return f"{done:,} of {total:,} clips · {done / self._elapsed:,.0f} clips/s{speed}{ahead}"
 
-        self._draw(text)
+        self._draw(text, done / max(total, 1))
 
     def _begin_stage(self, stage: str) -> None:
         if self._stage == stage:
             return
         self._end_stage()
-        self._stage, self._began, self._drawn = stage, time.perf_counter(), 0.0
+        self._stage, self._began = stage, time.perf_counter()
+        self._drawn = self._told = self._began
         self._text = None
+        self._known = None
         self._epochs, self._rows = {}, 0
-        if self.console.is_terminal:
+        if self._bar:
+            self._drawn = 0.0
             self._live = Live(console=self.console, refresh_per_second=_REFRESH, transient=True)
             self._live.start()
 
@@ -164,11 +210,37 @@ class Terminal:
     def _line(self) -> Text:
         return Text(f"{self._stage:<10}", style="bold").append(self._text() if self._text else "", "not bold")
 
-    def _draw(self, text: Callable[[], str]) -> None:
+    def _draw(self, text: Callable[[], str], share: float | None = None) -> None:
         """Keep the news; put them into words no more often than a person can read."""
         self._text, self._now = text, time.perf_counter()
         if self._live is not None and self._now - self._drawn >= 1 / _REFRESH:
             self._drawn = self._now
-            line = self._line()
-            line.no_wrap, line.overflow = True, "ellipsis"
-            self._live.update(line)
+            self._live.update(self._with_bar(share))
+        elif self._live is None and self._now - self._told >= _PLAIN_SECONDS:
+            self._told = self._now
+            self.console.print(self._line())
+
+    def _with_bar(self, share: float | None) -> Table:
+        line = Text(self._text() if self._text else "", no_wrap=True, overflow="ellipsis")
+        row: list[RenderableType] = [Text(f"{self._stage:<10}", style="bold")]
+        if share is not None and self.console.width > 2 * _BAR:
+            row.append(ProgressBar(1.0, share, _BAR, complete_style="cyan", finished_style="cyan"))
+            line.pad_left(2)
+        grid = Table.grid()
+        for _ in row:
+            grid.add_column(no_wrap=True)
+        grid.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+        grid.add_row(*row, line)
+        return grid
+
+
+def _time(seconds: float) -> str:
+    """Return a time to wait as a person says it.
+
+    >>> _time(7.4), _time(200), _time(8_000)
+    ('7 s left', '3 min left', '2 h 13 min left')
+    """
+    if seconds < 100:
+        return f"{seconds:.0f} s left"
+    minutes = round(seconds / 60)
+    return f"{minutes} min left" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min left"

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from earmark.errors import MissingExtraError, PathError
 
-# Each module that training needs beyond the core, and the package that brings it.
+# Each module that is needed beyond the core, and the package that brings it.
+_EXTRACTION = {"platformdirs": "platformdirs", "safetensors": "safetensors", "xxhash": "xxhash"}
 _TRAINING = {
+    **_EXTRACTION,
     "filelock": "filelock",
     "onnx": "onnx",
-    "safetensors": "safetensors",
     "sklearn": "scikit-learn",
     "tomli_w": "tomli-w",
 }
@@ -26,9 +27,24 @@ def can_train() -> None:
     MissingExtraError
         Which one, and how to get it.
     """
-    for module, package in _TRAINING.items():
+    _has("Training", _TRAINING)
+
+
+def can_extract() -> None:
+    """Refuse to extract without the packages that a feature store needs.
+
+    Raises
+    ------
+    MissingExtraError
+        Which one, and how to get it.
+    """
+    _has("A feature store", _EXTRACTION)
+
+
+def _has(what: str, modules: dict[str, str]) -> None:
+    for module, package in modules.items():
         if find_spec(module) is None:
-            raise MissingExtraError("Training", "train", package)
+            raise MissingExtraError(what, "train", package)
 
 
 def can_write(path: Path | None) -> None:

@@ -15,8 +15,11 @@ from earmark.leakage import Leakage
 from earmark.readers.listing import count
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from earmark.check import Checkup
-    from earmark.outcome import EvaluateResult, Prepared, TrainResult
+    from earmark.outcome import EvaluateResult, Extracted, TrainResult
+    from earmark.types import Problem
 
 _NAMED = 20
 _WIDEST_CONFUSION = 20
@@ -48,7 +51,25 @@ def train(result: TrainResult, as_json: bool) -> None:
         )
     _per_class(out, report)
     out.print(f"Model  {result.bundle}\nRun    {result.run}", markup=False)
-    _skipped(result.prepared)
+    _skipped(result.prepared.table.skipped)
+    return None
+
+
+def extract(result: Extracted, as_json: bool) -> None:
+    """Show what `earmark extract` did."""
+    if as_json:
+        return print_json(result.to_dict())
+    out, done = _console(), result.done
+    hours = f", {done.seconds / 3600:,.1f} h of sound" if done.seconds >= 360 else ""
+    clips = count(len(result.dataset.clips) - len(result.skipped), "clip")
+    out.print(f"\nFeatures of {clips}: {done.stored:,} from the store, {done.computed:,} computed{hours}.")
+    if done.reread:
+        out.print(
+            f"{count(done.reread, 'clip')} read again: the files had changed, what they sound like had not."
+        )
+    for feature in result.features:
+        out.print(f"  {feature['name']:<8} {result.store.rstrip('/')}/{feature['folder']}", markup=False)
+    _skipped(result.skipped, "; --json names them all")
     return None
 
 
@@ -83,7 +104,7 @@ def evaluate(result: EvaluateResult, as_json: bool) -> None:
     _confusion(out, report)
     if result.run:
         out.print(f"Run    {result.run}", markup=False)
-    _skipped(result.prepared)
+    _skipped(result.prepared.table.skipped)
     return None
 
 
@@ -192,8 +213,7 @@ def _confusion(out: Console, report: Report) -> None:
     out.print(table)
 
 
-def _skipped(prepared: Prepared) -> None:
-    skipped = prepared.table.skipped
+def _skipped(skipped: Sequence[Problem], where: str = ", all in problems.csv of the run") -> None:
     if not skipped:
         return
     err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
@@ -201,4 +221,4 @@ def _skipped(prepared: Prepared) -> None:
     for problem in skipped[:_NAMED]:
         err.print(f"  {problem.path}: {problem.detail}", markup=False)
     if len(skipped) > _NAMED:
-        err.print(f"  … and {len(skipped) - _NAMED:,} more, all in problems.csv of the run")
+        err.print(f"  … and {len(skipped) - _NAMED:,} more{where}", markup=False)

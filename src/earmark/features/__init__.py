@@ -8,13 +8,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from earmark.features.log_mel import LogMel
 from earmark.features.mfcc import Mfcc
+from earmark.features.shared import extract_each
+from earmark.features.stats import Stats
 from earmark.settings import named_from_dict, named_to_dict
 from earmark.types import Feature
 
-__all__ = ["FEATURES", "Mfcc", "feature_from_dict", "feature_to_dict"]
+__all__ = [
+    "FEATURES", "FRONT_END", "LogMel", "Mfcc", "Stats", "extract_each", "feature_from_dict", "feature_to_dict",
+]  # fmt: skip
 
-FEATURES: dict[str, type[Feature]] = {"mfcc": Mfcc}
+FEATURES: dict[str, type[Feature]] = {"mfcc": Mfcc, "log_mel": LogMel, "stats": Stats}
+
+# The version of all that turns a file into features. Part of the key under which features are kept: raise it
+# whenever the same file gives other values, or kept ones are taken for new ones.
+FRONT_END = 1
 
 
 def feature_from_dict(values: Mapping[str, Any]) -> Feature:

@@ -6,6 +6,8 @@ area normalisation). Source of the scale: M. Slaney, *Auditory Toolbox*, 1998.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -17,7 +19,11 @@ from earmark.features.fourier import rfft
 from earmark.types import FloatArray
 
 _BANDS = 8  # the filter bank is multiplied in this many pieces, each over only the bins that it touches
-_FRAMES = 32  # frames at a time: windowed frames, spectrum and power stay in the second-level cache
+_FRAMES = 64  # frames at a time: enough for BLAS, few enough that what is made of them stays in the cache
+
+DECIBELS = 10.0 / math.log(10.0)  # the step from the natural logarithm of a power
+
+Look = Callable[[slice, FloatArray], None]
 
 
 def hz_to_mel(hz: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -69,20 +75,21 @@ class MelSpectrum:
     fmin: float = 0.0
     fmax: float | None = None
 
-    def power(self, samples: FloatArray) -> FloatArray:
+    def power(self, samples: FloatArray, look: Look | None = None) -> FloatArray:
         """Return float32[1 + T // hop_length, n_mels], valid until this thread calls it again.
 
-        ``samples`` is float32[T] with T ≥ 1; it is padded with ``n_fft // 2`` zeros on both sides.
+        Parameters
+        ----------
+        samples
+            float32[T], T ≥ 1.
+        look
+            Is shown each piece of the spectrum in passing: which frames, and float32[n, 2 * bins], their squared
+            real and imaginary parts side by side.
         """
-        n_fft, hop = self.n_fft, self.hop_length
+        n_fft = self.n_fft
         window, bands = _plan(self)
-        frames = 1 + len(samples) // hop
-        padded = borrow("mel.padded", len(samples) + n_fft, "float32")
-        padded[: n_fft // 2] = 0
-        padded[n_fft // 2 : n_fft // 2 + len(samples)] = samples
-        padded[n_fft // 2 + len(samples) :] = 0
-        step = padded.strides[0]
-        views = np.lib.stride_tricks.as_strided(padded, (frames, n_fft), (hop * step, step), writeable=False)
+        views = np.lib.stride_tricks.sliding_window_view(padded(samples, n_fft), n_fft)[:: self.hop_length]
+        frames = len(views)
         mel = borrow("mel.power", frames * self.n_mels, "float32").reshape(frames, self.n_mels)
         windowed = borrow("mel.windowed", _FRAMES * n_fft, "float32").reshape(_FRAMES, n_fft)
         for begin in range(0, frames, _FRAMES):
@@ -94,7 +101,19 @@ class MelSpectrum:
             np.square(parts, out=parts)
             for first, last, columns, filters in bands:
                 np.matmul(parts[:, first:last], filters, out=mel[begin:end, columns])
+            if look is not None:
+                look(slice(begin, end), parts)
         return mel
+
+
+def padded(samples: FloatArray, n_fft: int) -> FloatArray:
+    """Return the samples with ``n_fft // 2`` zeros on either side, valid until this thread calls it again."""
+    half = n_fft // 2
+    whole: FloatArray = borrow("mel.padded", len(samples) + n_fft, "float32")
+    whole[:half] = 0
+    whole[half : half + len(samples)] = samples
+    whole[half + len(samples) :] = 0
+    return whole
 
 
 @lru_cache(maxsize=8)

@@ -8,16 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from earmark.dataset import Dataset
 from earmark.errors import LayoutError, PathError, SettingError, UnknownNameError, nearest
-from earmark.readers import esc50, folders, table, urbansound8k
+from earmark.readers import esc50, folders, sounds, table, urbansound8k
 from earmark.readers import pattern as file_names
 from earmark.readers.listing import Listing, count, only_child, suffix
 from earmark.readers.rows import TABLE_SUFFIXES
+from earmark.remote import Place, RemotePath, place
 
-__all__ = ["READERS", "Reader", "detect", "read"]
+__all__ = ["READERS", "Reader", "detect", "read", "read_sounds"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,8 @@ class Reader:
 
     name: str
     title: str
-    matches: Callable[[Path], bool]
-    read: Callable[[Path], Dataset]
+    matches: Callable[[Place], bool]
+    read: Callable[[Place], Dataset]
 
 
 # In the order in which they are tried.
@@ -60,7 +60,7 @@ READERS: dict[str, Reader] = {
 }
 
 
-def detect(root: Path | str) -> Reader:
+def detect(root: Place | str) -> Reader:
     """Return the reader whose layout ``root`` has.
 
     Raises
@@ -73,6 +73,7 @@ def detect(root: Path | str) -> Reader:
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     table = Path(folder, "clips.csv")
     ...     _ = table.write_text("path,label")
@@ -92,13 +93,13 @@ def detect(root: Path | str) -> Reader:
     )
 
 
-def read(path: Path | str, layout: str = "auto", pattern: str | None = None) -> Dataset:
+def read(path: Place | str, layout: str = "auto", pattern: str | None = None) -> Dataset:
     """Read a labelled data set.
 
     Parameters
     ----------
     path
-        A folder, or a table.
+        A folder or a table, on this machine or at a URI such as ``az://container/folder``.
     layout
         A key of `READERS`, or ``"auto"``: see `detect`.
     pattern
@@ -114,6 +115,7 @@ def read(path: Path | str, layout: str = "auto", pattern: str | None = None) -> 
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     for name in ("dog_rex.wav", "dog_lassie.wav", "cat_tom.wav"):
     ...         _ = Path(folder, name).write_bytes(b"")
@@ -135,8 +137,32 @@ def read(path: Path | str, layout: str = "auto", pattern: str | None = None) -> 
         return file_names.read(root, pattern) if pattern is not None else reader.read(root)
 
 
+def read_sounds(path: Place | str, layout: str = "auto", pattern: str | None = None) -> Dataset:
+    """Read a data set that needs no labels: also a single sound file, or a folder with the layout ``"sounds"``.
+
+    Raises
+    ------
+    UsageError, DataError
+        As `read` does.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "dawn.wav").write_bytes(b"")
+    ...     read_sounds(Path(folder, "dawn.wav")).clips[0]
+    Clip(path='dawn.wav', labels=(), group='dawn.wav', start=None, end=None, fold=None)
+    """
+    root = place(path)
+    with _reading(root):
+        if layout == sounds.NAME or (layout == "auto" and sounds.is_sound(root)):
+            return sounds.read(root if sounds.is_sound(root) else _existing(path))
+    return read(path, layout, pattern)
+
+
 @contextmanager
-def _reading(root: Path) -> Iterator[None]:
+def _reading(root: Place) -> Iterator[None]:
     """Tell what the system refuses as one sentence."""
     try:
         yield
@@ -144,23 +170,28 @@ def _reading(root: Path) -> Iterator[None]:
         raise PathError(f"{error.filename or root} cannot be read: {error.strerror}.") from error
 
 
-def _existing(path: Path | str) -> Path:
+def _existing(path: Place | str) -> Place:
     """Return the path, or refuse one that is not there and name what stands beside the part that is wrong."""
     if not str(path):
         raise PathError("The path is empty. Give a folder, or a table that ends in .csv or .tsv.")
-    root = Path(path)
+    root = place(path)
     with _reading(root):
+        if isinstance(root, RemotePath):
+            root = root.listed()
         if root.exists():
             if root.is_dir() or suffix(root.name) in TABLE_SUFFIXES:
                 return root
             raise PathError(f"{root} is a file. Give a folder, or a table that ends in .csv or .tsv.")
-        wrong = next(part for part in (root, *root.parents) if part.parent.exists())
+        ways = (part for part in (root, *root.parents) if part.parent != part and part.parent.exists())
+        wrong = next(ways, None)
+        if wrong is None:
+            raise PathError(f"There is nothing at {root}.")
         beside = sorted(entry.name for entry in wrong.parent.iterdir())
     where = f" {wrong.parent} has no '{wrong.name}'." if wrong != root else ""
     raise PathError(f"There is nothing at {root}.{where}{nearest(wrong.name, beside)}")
 
 
-def _found(root: Path) -> str:
+def _found(root: Place) -> str:
     """Say what a folder that no reader knows holds."""
     paths = Listing.of(root).paths
     direct = sum("/" not in path for path in paths)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 
 from earmark.dataset import Clips, Dataset
 from earmark.errors import LayoutError
 from earmark.readers.listing import Listing, count, name_of, only_child
 from earmark.readers.rows import Kept, read_sheet
+from earmark.remote import Place
 from earmark.types import Clip, Problem
 
 FOLDS = 5
@@ -23,18 +23,18 @@ ESC10 = frozenset({
 # fmt: on
 
 
-def matches(root: Path) -> bool:
+def matches(root: Place) -> bool:
     """Say whether the folder, or the one folder in it, holds ``meta/esc50.csv``."""
     return _find(root) is not None
 
 
-def _find(root: Path) -> Path | None:
+def _find(root: Place) -> Place | None:
     if not root.is_dir():
         return None
     return next((place for place in (root, only_child(root)) if place and (place / TABLE).is_file()), None)
 
 
-def read(root: Path) -> Dataset:
+def read(root: Place) -> Dataset:
     """Read ESC-50 or ESC-10. The group is the Freesound clip that a file was cut from.
 
     Raises
@@ -106,4 +106,5 @@ def read(root: Path) -> Dataset:
         official_folds=FOLDS,
         title=f"{known}, {parts}, {count(len(clips.labels), 'class', 'classes')}",
         problems=(*sheet.problems, *problems, *kept.problems, *files.problems, *unlisted),
+        remote=files.remote,
     )

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from earmark.dataset import Clips, Dataset
 from earmark.errors import LayoutError
 from earmark.readers.listing import Listing, count, name_of, subfolders, walk
+from earmark.remote import Place
 from earmark.types import Clip, Problem
 
 FEWEST = 2
 
 
-def matches(root: Path) -> bool:
+def matches(root: Place) -> bool:
     """Say whether at least two folders in ``root`` have audio files below them."""
     if not root.is_dir():
         return False
@@ -25,7 +24,7 @@ def matches(root: Path) -> bool:
     return False
 
 
-def read(root: Path) -> Dataset:
+def read(root: Place) -> Dataset:
     """Read one class from each folder in ``root``. Nothing is known about groups: each file is its own.
 
     Raises
@@ -57,4 +56,5 @@ def read(root: Path) -> Dataset:
         official_folds=None,
         title=f"folders, {count(len(classes), 'class', 'classes')}",
         problems=(*empty, *files.problems, *unlisted),
+        remote=files.remote,
     )

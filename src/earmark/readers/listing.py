@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 
+from earmark.remote import Place, RemoteFile, RemotePath, look_up
 from earmark.types import Problem
 
 # What counts as audio by its name. Whether a file decodes is found out when it is opened.
@@ -34,18 +34,29 @@ class Listing:
         Every audio file below it, relative to it, with ``/`` on every system.
     problems
         Folders that cannot be opened, and names that are not text.
+    remote
+        Every file that is known not to be on this machine, by the path that clips have for it.
     """
 
-    root: Path
+    root: Place
     paths: frozenset[str]
     problems: tuple[Problem, ...]
+    remote: dict[str, RemoteFile] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, root: Path) -> Listing:
+    def of(cls, root: Place) -> Listing:
         """Walk ``root`` once."""
         problems: list[Problem] = []
+        if isinstance(root, RemotePath):
+            root = root.listed()
         paths = frozenset(walk(root, problems))
-        return cls(root, paths, tuple(sorted(problems, key=lambda p: natural(p.path))))
+        remote = root.files() if isinstance(root, RemotePath) else {}
+        return cls(root, paths, tuple(sorted(problems, key=lambda p: natural(p.path))), remote)
+
+    def look_up(self, addresses: Mapping[str, str]) -> None:
+        """Take in those files that are there, of some that no folder lists: their URIs, by the clips' paths."""
+        found = look_up(addresses.values())
+        self.remote.update((path, found[uri]) for path, uri in addresses.items() if uri in found)
 
     @cached_property
     def ordered(self) -> list[str]:
@@ -58,9 +69,9 @@ class Listing:
 
     def has(self, path: str) -> bool:
         """Say whether the file is there, even when the walk left it out (hidden, or of an unusual type)."""
-        if path in self.paths:
+        if path in self.paths or path in self.remote:
             return True
-        if ".." in path.split("/"):
+        if isinstance(self.root, RemotePath) or ".." in path.split("/"):
             return False
         try:
             return (self.root / path).is_file()
@@ -78,12 +89,15 @@ class Listing:
         ]
 
 
-def walk(root: Path, problems: list[Problem]) -> Iterator[str]:
+def walk(root: Place, problems: list[Problem]) -> Iterator[str]:
     """Yield every audio file below ``root``, in no particular order. Hidden files and folders are skipped.
 
     A folder is entered once, under its own name rather than a link's where it has both, so a loop of links
     ends and no file is listed twice.
     """
+    if isinstance(root, RemotePath):
+        yield from (path for path in root.files() if suffix(path) in AUDIO_SUFFIXES and not _hidden(path))
+        return
     entered: set[tuple[int, int]] = set()
     folders, links = [""], list[str]()
     while folders or links:
@@ -122,6 +136,10 @@ def walk(root: Path, problems: list[Problem]) -> Iterator[str]:
                     yield path
 
 
+def _hidden(path: str) -> bool:
+    return path.startswith(".") or "/." in path
+
+
 def _is_text(path: str) -> bool:
     try:
         path.encode()
@@ -134,8 +152,10 @@ def _shown(path: str) -> str:
     return path.encode("utf-8", "backslashreplace").decode()
 
 
-def subfolders(root: Path) -> list[str]:
+def subfolders(root: Place) -> list[str]:
     """Return the names of the folders directly in ``root``, hidden ones left out, in natural order."""
+    if isinstance(root, RemotePath):
+        return sorted((e.name for e in root.iterdir() if not _hidden(e.name) and e.is_dir()), key=natural)
     with os.scandir(root) as entries:
         visible = (e.name for e in entries if not e.name.startswith(".") and _is_folder(e))
         return sorted(filter(_is_text, visible), key=natural)
@@ -148,8 +168,11 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def only_child(root: Path) -> Path | None:
+def only_child(root: Place) -> Place | None:
     """Return the folder that is all ``root`` holds, as archives often unpack to, or ``None``."""
+    if isinstance(root, RemotePath):
+        inner = [entry for entry in root.iterdir() if not _hidden(entry.name)]
+        return inner[0] if len(inner) == 1 and inner[0].is_dir() else None
     with os.scandir(root) as entries:
         visible = [e for e in entries if not e.name.startswith(".")]
     return root / visible[0].name if len(visible) == 1 and _is_folder(visible[0]) else None
@@ -185,6 +208,8 @@ def count(number: int, one: str, many: str | None = None) -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
-def name_of(root: Path) -> str:
+def name_of(root: Place) -> str:
     """Return the folder's own name, also for ``.`` and ``..``."""
+    if isinstance(root, RemotePath):
+        return root.name
     return root.name if root.name not in ("", "..") else root.resolve().name or "data"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 from earmark.dataset import Clips, Dataset
 from earmark.errors import LayoutError, SettingError
 from earmark.readers.listing import AUDIO_SUFFIXES, Listing, count, name_of, stem, suffix
+from earmark.remote import Place
 from earmark.types import Clip, Problem
 
 MEANT = ("label", "group", "fold")
@@ -127,12 +127,12 @@ def _cut_from_right(text: str, literals: tuple[str, ...]) -> list[str] | None:
     return None if values is None else [value[::-1] for value in reversed(values)]
 
 
-def matches(root: Path) -> bool:
+def matches(root: Place) -> bool:
     """Say no: a pattern is given, not detected."""
     return False
 
 
-def read(root: Path, pattern: str | None = None) -> Dataset:
+def read(root: Place, pattern: str | None = None) -> Dataset:
     """Read the files whose names fit the pattern. ``{label}`` is needed; ``{group}`` and ``{fold}`` are used.
 
     Raises
@@ -189,4 +189,5 @@ def read(root: Path, pattern: str | None = None) -> Dataset:
         official_folds=len({clip.fold for clip in clips}) if "fold" in template.fields else None,
         title=f"files named {pattern}, {count(len(columns.labels), 'class', 'classes')}",
         problems=(*problems, *files.problems),
+        remote=files.remote,
     )

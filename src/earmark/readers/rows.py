@@ -7,11 +7,11 @@ import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TextIO
+from typing import IO, Any
 
 from earmark.errors import TableError
 from earmark.readers.listing import count
+from earmark.remote import Place
 from earmark.types import Clip, Problem
 
 MAX_BYTES = 512 * 2**20
@@ -42,7 +42,7 @@ class Sheet:
         The columns that nobody knows.
     """
 
-    file: Path
+    file: Place
     name: str
     delimiter: str
     rows: list[tuple[int, dict[str, str]]]
@@ -98,7 +98,7 @@ class Kept:
             raise TableError(self.sheet.file, line, detail)
 
 
-def read_sheet(root: Path, name: str, needed: Sequence[str], optional: Sequence[str] = ()) -> Sheet:
+def read_sheet(root: Place, name: str, needed: Sequence[str], optional: Sequence[str] = ()) -> Sheet:
     """Read the table ``name`` below ``root``. Column names may be written in capitals or not.
 
     Raises
@@ -137,7 +137,7 @@ def read_sheet(root: Path, name: str, needed: Sequence[str], optional: Sequence[
     return Sheet(file, name, delimiter, rows, frozenset(c for _, c in places), tuple(strange))
 
 
-def has_columns(file: Path, needed: Sequence[str]) -> bool:
+def has_columns(file: Place, needed: Sequence[str]) -> bool:
     """Say whether the first line of a table names these columns; reads no further."""
     try:
         return _covers(next(_cells(file, _delimiter(file, needed)), (1, []))[1], needed)
@@ -156,7 +156,7 @@ def _named(header: list[str]) -> list[str]:
     return header
 
 
-def _check_header(file: Path, header: list[str], needed: Sequence[str]) -> None:
+def _check_header(file: Place, header: list[str], needed: Sequence[str]) -> None:
     if not header:
         raise TableError(
             file, None, f"it is empty. Its first line must name the columns {', '.join(needed)}."
@@ -172,7 +172,7 @@ def _check_header(file: Path, header: list[str], needed: Sequence[str]) -> None:
         raise TableError(file, None, detail)
 
 
-def _delimiter(file: Path, needed: Sequence[str]) -> str:
+def _delimiter(file: Place, needed: Sequence[str]) -> str:
     """Return the delimiter that makes the header name the needed columns, else the one that finds most."""
     headers: dict[str, list[str]] = {}
     failure: TableError | None = None
@@ -186,7 +186,7 @@ def _delimiter(file: Path, needed: Sequence[str]) -> str:
     return max(headers, key=lambda d: (_covers(headers[d], needed), len(headers[d])))
 
 
-def _cells(file: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+def _cells(file: Place, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     line = 1
     try:
         with file.open(encoding="utf-8-sig", newline="") as handle:
@@ -206,7 +206,7 @@ def _cells(file: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
         ) from None
 
 
-def _lines(file: Path, handle: TextIO) -> Iterator[str]:
+def _lines(file: Place, handle: IO[Any]) -> Iterator[str]:
     for line in itertools.count(1):
         text = handle.readline(
             LONGEST_LINE
@@ -220,7 +220,7 @@ def _lines(file: Path, handle: TextIO) -> Iterator[str]:
         yield text
 
 
-def _undecodable(file: Path) -> int:
+def _undecodable(file: Place) -> int:
     with file.open("rb") as handle:
         for line, raw in enumerate(handle, 1):
             try:

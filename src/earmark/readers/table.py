@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import posixpath
 import re
-from pathlib import Path, PurePath
+from pathlib import PurePath
 
 from earmark.dataset import Clips, Dataset
 from earmark.errors import LayoutError, TableError
 from earmark.readers.listing import Listing, count, name_of, suffix
 from earmark.readers.rows import TABLE_SUFFIXES, Kept, Sheet, has_columns, read_sheet
+from earmark.remote import Place, RemotePath, is_uri, place, shown
 from earmark.types import Clip, Problem
 
 NEEDED = ("path", "label")
@@ -21,26 +22,26 @@ HIGHEST_FOLD = 999_999
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
 
-def matches(root: Path) -> bool:
+def matches(root: Place) -> bool:
     """Say whether ``root`` is a table, or a folder with exactly one table that has the needed columns."""
     if root.is_dir():
         return len(tables_in(root)) == 1
     return root.is_file() and suffix(root.name) in TABLE_SUFFIXES
 
 
-def tables_in(folder: Path) -> list[Path]:
+def tables_in(folder: Place) -> list[Place]:
     """Return the tables directly in the folder that have the columns path and label."""
     return [file for file in all_tables_in(folder) if has_columns(file, NEEDED)]
 
 
-def all_tables_in(folder: Path) -> list[Path]:
+def all_tables_in(folder: Place) -> list[Place]:
     """Return every CSV and TSV file directly in the folder, hidden ones left out."""
     visible = (f for f in folder.iterdir() if not f.name.startswith("."))
     return sorted(f for f in visible if suffix(f.name) in TABLE_SUFFIXES and f.is_file())
 
 
-def read(root: Path) -> Dataset:
-    """Read a table, or the one table in a folder. Paths are relative to the table's folder.
+def read(root: Place) -> Dataset:
+    """Read a table, or the one table in a folder. Paths are relative to the table's folder, or URIs.
 
     Several labels of one clip are written ``dog|rain``. ``start`` and ``end`` are seconds. Where no group is
     given, the file is its own group, so that all pieces of one recording stay together.
@@ -56,7 +57,8 @@ def read(root: Path) -> Dataset:
     folder = file.parent
     sheet = read_sheet(folder, file.name, NEEDED, OPTIONAL)
     files = Listing.of(folder)
-    tops = tuple(f"{top.as_posix().rstrip('/')}/" for top in (folder.absolute(), folder.resolve()))
+    tops = _tops(folder)
+    files.look_up(_addresses(sheet, folder, tops))
     folds = _folds(sheet)
     kept, missing, nameless = Kept(sheet), list[Problem](), 0
     for i, (line, row) in enumerate(sheet.rows):
@@ -97,10 +99,11 @@ def read(root: Path) -> Dataset:
             *files.problems,
             *files.unlisted({clip.path for clip in clips}, "no row of the table names it"),
         ),
+        remote=files.remote,
     )
 
 
-def _find(root: Path) -> Path:
+def _find(root: Place) -> Place:
     if not root.is_dir():
         return root
     tables = tables_in(root)
@@ -112,8 +115,43 @@ def _find(root: Path) -> Path:
     raise LayoutError(f"{root} has no CSV or TSV file with the columns path and label.")
 
 
+def _tops(folder: Place) -> tuple[str, ...]:
+    """Return what the whole paths of the files in a folder begin with."""
+    if isinstance(folder, RemotePath):
+        return (f"{folder}/",) if folder.listable else ()
+    return tuple(f"{top.as_posix().rstrip('/')}/" for top in (folder.absolute(), folder.resolve()))
+
+
+def _addresses(sheet: Sheet, folder: Place, tops: tuple[str, ...]) -> dict[str, str]:
+    """Return the URIs of the files that the folder's listing cannot tell of, by the paths of their clips.
+
+    Such a path is the URI without its key, for it is shown in many places.
+    """
+    found: dict[str, tuple[int, str]] = {}
+    for line, row in sheet.rows:
+        text = row["path"]
+        if is_uri(text) and not text.startswith(tops):
+            path, address = shown(text), text
+        elif text and isinstance(folder, RemotePath) and not folder.listable:
+            path = posixpath.normpath(text)
+            address = (folder / path).address
+        else:
+            continue
+        first, other = found.setdefault(path, (line, address))
+        if other != address:
+            detail = (
+                f"'{path}' has another key than in line {first}. Files must differ in what precedes the '?'."
+            )
+            raise TableError(sheet.file, line, detail)
+    return {path: address for path, (_, address) in found.items()}
+
+
 def _path(sheet: Sheet, line: int, text: str, files: Listing, tops: tuple[str, ...]) -> str:
-    """Return the path relative to the table's folder, or an absolute one that leads elsewhere."""
+    """Return the path relative to the table's folder, or an absolute one or a URI that leads elsewhere."""
+    if is_uri(text):
+        return next((shown(text).removeprefix(top) for top in tops if text.startswith(top)), shown(text))
+    if text.startswith("file://"):
+        text = str(place(text))
     if "\\" in text and not files.has(text):
         text = text.replace("\\", "/")  # written on Windows
     path = posixpath.normpath(text)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from pathlib import Path
 
 from earmark.dataset import Clips, Dataset
 from earmark.errors import LayoutError
 from earmark.readers.listing import Listing, count, name_of, natural, only_child
 from earmark.readers.rows import Kept, Sheet, read_sheet
+from earmark.remote import Place
 from earmark.types import Clip, Problem
 
 FOLDS = 10
@@ -18,12 +18,12 @@ UNUSED = ("start", "end", "salience", "classID")
 TABLES = ("metadata/UrbanSound8K.csv", "UrbanSound8K.csv")
 
 
-def matches(root: Path) -> bool:
+def matches(root: Place) -> bool:
     """Say whether the folder, or the one folder in it, holds ``UrbanSound8K.csv``."""
     return _find(root) is not None
 
 
-def _find(root: Path) -> tuple[Path, str] | None:
+def _find(root: Place) -> tuple[Place, str] | None:
     if not root.is_dir():
         return None
     inner = only_child(root)
@@ -31,7 +31,7 @@ def _find(root: Path) -> tuple[Path, str] | None:
     return next(((place, name) for place in places for name in TABLES if (place / name).is_file()), None)
 
 
-def read(root: Path) -> Dataset:
+def read(root: Place) -> Dataset:
     """Read UrbanSound8K, or those of its folds that are there.
 
     The group is the Freesound id. An id under which the table has several classes gives a group for each of
@@ -93,6 +93,7 @@ def read(root: Path) -> Dataset:
         official_folds=FOLDS,
         title=f"UrbanSound8K, {parts}",
         problems=(*sheet.problems, *problems, *kept.problems, *files.problems, *unlisted),
+        remote=files.remote,
     )
 
 

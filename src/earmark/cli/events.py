@@ -1,0 +1,138 @@
+"""`--progress json`: what happens as one JSON object a line on stderr, for programs that watch."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from earmark.cli.progress import Terminal
+from earmark.dataset import Dataset
+from earmark.errors import UnknownNameError
+from earmark.extract import Progress
+from earmark.listener import Silent
+from earmark.outcome import features_to_dict
+from earmark.runs import Run
+from earmark.split import Split
+
+_INTERVAL = 0.5  # seconds between two events of one kind
+
+
+class Events:
+    """Writes each event as a line. A `pipeline.Listener`."""
+
+    def __init__(self) -> None:
+        self._began: dict[str, float] = {}
+        self._told: dict[str, float] = {}
+        self._last: dict[str, dict[str, Any]] = {}
+
+    def __enter__(self) -> Events:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._flush()
+
+    def found(self, dataset: Dataset) -> None:
+        """A data set was read."""
+        self._tell(
+            "data", clips=len(dataset.clips), classes=len(dataset.labels), layout=dataset.layout,
+            problems=len(dataset.problems),
+        )  # fmt: skip
+
+    def making(self, done: int, total: int) -> None:
+        """So many sounds of the demo are made."""
+        self._now_and_then("sounds", done == total, done=done, total=total)
+
+    def checking(self, done: int, total: int, seconds: float) -> None:
+        """The doctor looked at so many clips."""
+        self._now_and_then("check", done == total, done=done, total=total, sound_seconds=seconds)
+
+    def extracting(self, progress: Progress) -> None:
+        """More clips have features."""
+        done, now = progress.so_far, time.perf_counter()
+        elapsed = max(now - self._began.setdefault("features", now), 1e-9)
+        new = done.computed + done.reread
+        rate = new / elapsed if elapsed > 1e-6 else 0.0
+        self._now_and_then(
+            "features",
+            progress.done == progress.total,
+            done=progress.done,
+            total=progress.total,
+            **features_to_dict(done),
+            skipped=done.skipped,
+            sound_seconds=done.seconds,
+            clips_per_second=rate,
+            real_time=done.seconds / elapsed if rate else 0.0,
+            seconds_left=(progress.total - progress.done) / rate if rate else None,
+        )
+
+    def noted(self, text: str) -> None:
+        """Something is odd, and was dealt with."""
+        self._tell("note", text=text)
+
+    def divided(self, splits: Sequence[Split], dataset: Dataset) -> None:
+        """The clips have roles."""
+        self._tell("split", rule=splits[0].rule, folds=len(splits), counts=dict(splits[0].counts))
+
+    def run(self, run: Run) -> None:
+        """The run has a folder."""
+        self._tell("run", folder=str(run.folder), resumed=run.resumed)
+
+    def epoch(self, task: int, tasks: int, rows: int, epochs: int, entry: dict[str, float]) -> None:
+        """A network finished an epoch."""
+        self._now_and_then("epoch", False, network=task, networks=tasks, epochs=epochs, **entry)
+
+    def _now_and_then(self, event: str, last: bool, **values: Any) -> None:
+        now = time.perf_counter()
+        self._began.setdefault(event, now)
+        self._last[event] = {**values, "elapsed": now - self._began[event]}
+        if last or now - self._told.get(event, -_INTERVAL) >= _INTERVAL:
+            self._told[event] = now
+            self._write(event, self._last.pop(event))
+
+    def _tell(self, event: str, **values: Any) -> None:
+        self._flush()
+        self._write(event, values)
+
+    def _flush(self) -> None:
+        for event, values in self._last.items():
+            self._write(event, values)
+        self._last.clear()
+
+    def _write(self, event: str, values: dict[str, Any]) -> None:
+        sys.stderr.write(json.dumps({"event": event, **values}) + "\n")
+        sys.stderr.flush()
+
+
+class _Nobody(Silent):
+    """Listens to nothing, also in a ``with`` block."""
+
+    def __enter__(self) -> _Nobody:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+
+STYLES: dict[str, Callable[[], Terminal | Events | _Nobody]] = {
+    "auto": Terminal,
+    "bar": lambda: Terminal(bar=True),
+    "plain": lambda: Terminal(bar=False),
+    "json": Events,
+    "none": _Nobody,
+}
+
+
+def watcher(style: str) -> Terminal | Events | _Nobody:
+    """Return who is told how it goes.
+
+    Raises
+    ------
+    UnknownNameError
+        For a style that there is not.
+    """
+    if style not in STYLES:
+        raise UnknownNameError("progress style", style, STYLES)
+    return STYLES[style]()
