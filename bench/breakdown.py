@@ -163,10 +163,6 @@ def _floors(path: Path) -> dict[str, tuple[str, Callable[[Path], object]]]:
         with path.open("rb", buffering=0) as file:
             file.readinto(buffer)
 
-    def read(path: Path) -> None:
-        with path.open("rb", buffering=0) as file:
-            file.readinto(buffer)
-
     def power_and_mel(_: Path) -> None:
         np.square(parts, out=squared)
         for low, high, columns, filters in bands:

@@ -88,6 +88,7 @@ class Cluster:
                 _ip("link", "add", self._tag, "type", "bridge")
                 _ip("link", "set", self._tag, "up")
             self.add(head=True)
+            self._wait_for_head()
         except BaseException:
             self.close()
             raise
@@ -105,12 +106,13 @@ class Cluster:
             host = f"10.213.77.{number + 1}"
             self._network(name, host)
         where = (
-            ["--head", "--port", port, "--temp-dir", self._folder.name, "--include-dashboard", "false"]
+            ["--head", "--port", port, "--include-dashboard", "false"]
             if head
             else ["--address", self.address]
         )
         command = [
-            str(_BIN / "ray"), "start", *where, "--node-ip-address", host, "--num-cpus", "0" if head else "1",
+            str(_BIN / "ray"), "start", *where, "--temp-dir", f"{self._folder.name}/{number}",
+            "--node-ip-address", host, "--num-cpus", "0" if head else "1",
             "--object-store-memory", str(_OBJECTS), "--disable-usage-stats", "--block",
         ]  # fmt: skip
         log = (Path(self._folder.name) / f"{name}.log").open("wb")
@@ -122,17 +124,26 @@ class Cluster:
 
     def wait(self, nodes: int) -> None:
         """Wait until so many nodes, with the head, belong to it."""
+        probe = self.start([sys.executable, "-c", _COUNT, self.address, str(nodes)])
+        try:
+            if probe.wait(90):
+                raise RuntimeError("the nodes do not come up")
+        finally:
+            probe.kill()
+
+    def _wait_for_head(self) -> None:
+        """Wait until somebody listens: a node that comes earlier tries again only after long."""
         host, _, port = self.address.rpartition(":")
+        code = f"import socket; socket.create_connection(('{host}', {port}), 1)"
         end = time.monotonic() + 60
-        probe = f"import socket; socket.create_connection(('{host}', {port}), 1)"
-        while self.start([sys.executable, "-c", probe], stderr=subprocess.DEVNULL).wait():
+        while self.start([sys.executable, "-c", code], stderr=subprocess.DEVNULL).wait():
             if time.monotonic() > end:
                 raise TimeoutError("the head does not come up")
             time.sleep(0.1)
-        if self.start([sys.executable, "-c", _COUNT, self.address, str(nodes)]).wait(60):
-            raise RuntimeError("the nodes do not come up")
 
-    def start(self, command: Sequence[str], node: str | None = None, **options: Any) -> subprocess.Popen[bytes]:
+    def start(
+        self, command: Sequence[str], node: str | None = None, **options: Any
+    ) -> subprocess.Popen[bytes]:
         """Start a command on a node, by itself on the head."""
         inside = ["ip", "netns", "exec", node or self.nodes[0].name] if self.separate else []
         return subprocess.Popen([*inside, *command], env=self.environment, start_new_session=True, **options)
@@ -147,6 +158,7 @@ class Cluster:
             node.kill()
         if self.separate:
             for number in range(self._count):
+                _ip("link", "del", f"{self._tag}n{number}h", check=False)
                 _ip("netns", "del", f"{self._tag}n{number}", check=False)
             _ip("link", "del", self._tag, check=False)
         self._folder.cleanup()

@@ -53,53 +53,22 @@ def test_the_picture_shows_each_ratio_that_has_a_bar(bench):
     assert ElementTree.fromstring(bench.plot.drawing([])).tag.endswith("svg")
 
 
-@pytest.fixture
-def bench(monkeypatch):
-    """The modules that make the table and the picture."""
-    monkeypatch.syspath_prepend(str(ROOT / "bench"))
-    import plot
-    import table
-
-    return SimpleNamespace(plot=plot, table=table)
-
-
-def test_a_section_survives_its_trip_between_processes(bench):
-    row = bench.table.Row("a ÷ b", "CPU time, ratio", [2.0, 3.0, 4.0], at_least=2.5)
-    section = bench.table.Section("Title", ["A note."], [row], [("Step", "ms"), ("read", "0.1")])
-    again = bench.table.Section.from_dict(json.loads(json.dumps(section.to_dict())))
-    assert again == section
-    assert section.markdown() == (
-        "## Title\n\n- A note.\n\n"
-        "| What | Figure | Median | Min–max | Against the reference | Bar |\n| --- | --- | --: | --: | --: | --- |\n"
-        "| a ÷ b | CPU time, ratio | 3.00 | 2.00–4.00 |  | ≥ 2.5: met |\n\n"
-        "| Step | ms |\n| --- | --: |\n| read | 0.1 |\n"
-    )
-
-
-def test_the_picture_shows_each_ratio_that_has_a_bar(bench):
-    row = bench.table.Row
-    rows = [
-        row("others < & > ÷ ours", "mixed: CPU time, ratio", [3.0], at_least=2),
-        row("a very long name " * 9, "CPU time, ratio", [1.5], at_least=2),
-        row("ours", "CPU, ms a clip", [77.0]),
-    ]
-    sections = [bench.table.Section("One", [], rows), bench.table.Section("Nothing to show", [], rows[2:])]
-    picture = ElementTree.fromstring(bench.plot.drawing(sections))
-    texts = [node.text for node in picture.iter("{http://www.w3.org/2000/svg}text")]
-    assert "mixed: others < & > ÷ ours" in texts
-    assert {"3.00 ×", "1.50 ×"} <= set(texts)
-    assert "Nothing to show" not in texts
-    assert not any("77" in text for text in texts)
-    assert ElementTree.fromstring(bench.plot.drawing([])).tag.endswith("svg")
-
-
 @pytest.mark.slow
 def test_a_quick_run_measures_everything():
     done = subprocess.run(
         [sys.executable, "bench/run.py", "--quick"], cwd=ROOT, capture_output=True, text=True, timeout=240
     )
     assert done.returncode == 0, done.stderr
-    for title in ("Front end", "Breakdown of one clip", "Features", "Formats", "Training", "Cold start"):
+    for title in (
+        "Front end",
+        "Breakdown of one clip",
+        "Features",
+        "Formats",
+        "Every core, and the store",
+        "Formats of the feature store",
+        "Training",
+        "Cold start",
+    ):
         assert f"## {title}" in done.stdout
     assert done.stdout.count("≥ ") + done.stdout.count("≤ ") >= 7
 

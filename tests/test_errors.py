@@ -16,12 +16,14 @@ import pytest
 from earmark import audio, errors
 from earmark.bundle import read_bundle, write_bundle
 from earmark.dataset import Clips, Dataset
+from earmark.engine import cluster, open_engine
 from earmark.errors import (
     AudioError,
     BundleFormatError,
     DataError,
     EarmarkError,
     EmptyAudioError,
+    EngineError,
     GoldenTestError,
     LayoutError,
     LeakageError,
@@ -172,6 +174,15 @@ def run(place):
         pass
 
 
+def engine(place):
+    cluster._ask("127.0.0.1:1")
+
+
+def no_ray(place):
+    place.monkeypatch.setattr(cluster, "find_spec", lambda name: None)
+    open_engine("ray")
+
+
 def no_tomli_w(place):
     place.without("tomli_w")
     Recipe().to_toml()
@@ -254,6 +265,7 @@ TABLE: list[tuple[type[EarmarkError], Callable[[Place], object], str]] = [
         " (at most 0.0001 allowed). Do not use this file; get it anew.",
     ),
     (StoreError, store, "ROOT/features is a file; a feature store needs a folder."),
+    (EngineError, engine, "No Ray cluster answers at 127.0.0.1:1: connection refused."),
     (RunError, run, f"ROOT/{RUN}/run.json is damaged. Delete the folder ROOT/{RUN} to start that run anew."),
     *(
         (
@@ -262,6 +274,7 @@ TABLE: list[tuple[type[EarmarkError], Callable[[Place], object], str]] = [
             f"{what} needs the package '{package}', which is not installed. Type: pip install 'earmark[{extra}]'",
         )
         for trigger, what, package, extra in (
+            (no_ray, "--engine ray", "ray", "ray"),
             (no_tomli_w, "Writing a recipe", "tomli-w", "train"),
             (no_filelock, "Training", "filelock", "train"),
             (no_onnx, "Writing a model", "onnx", "train"),

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 import engine_work as work
+import test_train
 from earmark.engine import Local, cluster, open_engine
 from earmark.engine import ray as ray_engine
 from earmark.errors import EngineError, SettingError
+from earmark.train import fit
 from engine_contract import Contract, alive, pid_in, wait_until_gone
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not find_spec("ray"), reason="Ray is not installed: pip install 'earmark[ray]'"),
 ]
+
+STARTED_HERE = cluster._started_here
 
 
 @pytest.fixture(scope="module")
@@ -96,8 +102,16 @@ def test_a_note_of_a_cluster_that_is_gone(monkeypatch, tmp_path):
     """What ``ray start`` left behind before a machine went down is not believed."""
     (tmp_path / "ray").mkdir()
     (tmp_path / "ray" / "ray_current_cluster").write_text(f"127.0.0.1:{unused_port()}")
+    monkeypatch.setattr(cluster, "_started_here", STARTED_HERE)
     monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
-    assert not cluster._started_here()
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    assert cluster._started_here() is False
+    with pytest.raises(
+        EngineError, match=r"^No Ray cluster runs on this machine\. Start one with: ray start --head"
+    ):
+        open_engine("ray", address="auto")
+    (tmp_path / "ray" / "ray_current_cluster").unlink()
+    assert cluster._started_here() is None
 
 
 # What these do to the process, they do in one of their own.
@@ -128,36 +142,72 @@ def start(function, *items, address=None):
     )
 
 
-def test_nothing_is_printed_but_our_own_and_nothing_is_left(tmp_path, monkeypatch):
+def test_nothing_is_printed_but_our_own_and_nothing_is_left(monkeypatch):
     """Also where workers die, which Ray would tell on standard output."""
-    monkeypatch.setenv("TMPDIR", str(short := Path("/tmp") if os.name != "nt" else tmp_path))
-    before = set(short.glob("earmark-*"))
-    with start("die_if_told", "a", "die", "b") as process:
-        out, err = process.communicate(timeout=120)
+    with tempfile.TemporaryDirectory() as folder:  # its name is short enough for Ray
+        monkeypatch.setenv("TMPDIR", folder)
+        with start("die_if_told", "a", "die", "b") as process:
+            out, err = process.communicate(timeout=120)
+        assert not list(Path(folder).iterdir())
     assert out.startswith("['a', Lost(reason='the process that worked on it died, or did not end")
     assert out.count("\n") == 1
     assert err == ""
     assert process.returncode == 0
-    assert not [p for p in set(short.glob("earmark-*")) - before if list(p.glob("session_*"))]
 
 
-def test_a_killed_parent_takes_its_ray_along(tmp_path):
+def test_a_killed_parent_takes_its_ray_along(tmp_path, monkeypatch):
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        monkeypatch.setenv("TMPDIR", folder)
+        with start("note_process", tmp_path / "a") as process:
+            worker = pid_in(tmp_path / "a")
+            # Ray's two agents look only once a minute whether they are wanted.
+            rest = {pid for pid in descendants(process.pid) if b"Agent" not in command(pid)}
+            assert len(rest) > 2
+            process.kill()
+        for pid in {worker, *rest}:
+            wait_until_gone(pid)
+
+
+@pytest.mark.parametrize(
+    ("address", "said", "message"),
+    [
+        (
+            "auto",
+            "Could not find any running Ray instance",
+            "No Ray cluster runs on this machine. Start one with:",
+        ),
+        (
+            "h:1",
+            "Failed to connect",
+            "The Ray cluster at h:1 does not take this process in. Run this on one of its",
+        ),
+        (
+            "h:1",
+            "RPC error: InvalidAuthToken: it is missing",
+            "does not take this process in. It wants a token: set",
+        ),
+    ],
+)
+def test_a_cluster_that_refuses(address, said, message):
+    class Refusing:
+        def init(self, *_, **__):
+            try:
+                raise RuntimeError(said)
+            except RuntimeError as error:
+                raise ConnectionError("Failed to connect to Ray cluster") from error
+
+    with pytest.raises(EngineError, match=message):
+        cluster._join(Refusing(), address)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send")
+def test_an_interrupt_ends_it(tmp_path):
     with start("note_process", tmp_path / "a") as process:
         worker = pid_in(tmp_path / "a")
-        # Ray's two agents look only once a minute whether they are wanted.
-        rest = {pid for pid in descendants(process.pid) if b"Agent" not in command(pid)}
-        assert len(rest) > 2
-        process.kill()
-    for pid in {worker, *rest}:
-        wait_until_gone(pid)
-
-
-def test_no_cluster_of_that_kind_here(tmp_path):
-    with start("process", address="auto") as process:
-        out, _ = process.communicate(timeout=60)
-    if "No Ray cluster runs on this machine" not in out:
-        pytest.skip("a Ray of somebody else's runs on this machine")
-    assert out.startswith("EngineError No Ray cluster runs on this machine. Start one with: ray start --head")
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert err.rstrip().endswith("KeyboardInterrupt")
+    wait_until_gone(worker)
 
 
 def command(pid):
@@ -180,3 +230,10 @@ def descendants(pid):
         fresh = {child for child, parent in parents.items() if parent in fresh} - found
         found |= fresh
     return {p for p in found if alive(p)}
+
+
+def test_networks_are_trained_there_as_here(ray, tmp_path):
+    made = test_train.problem()
+    here = fit(made, test_train.tasks(), tmp_path / "here", processes=1)
+    there = fit(made, test_train.tasks(), tmp_path / "there", engine=ray)
+    assert all(test_train.same(a, b) for a, b in zip(here, there, strict=True))

@@ -83,7 +83,7 @@ def train(
     honest = _honest_splits(ready, recipe) if split.rule == "random" else []
     listener.divided([split], ready.dataset)
     with _open_run(runs_folder, recipe, ready, "train", listener) as run:
-        fitted, seconds = _fit(recipe, ready, [split, *honest], run, listener)
+        fitted, seconds = _fit(recipe, ready, [split, *honest], run, listener, engine)
         bundles = [_bundle(recipe, ready, f) for f in fitted]
         scored = [_score(b, ready, s) for b, s in zip(bundles, [split, *honest], strict=True)]
         result = TrainResult(
@@ -127,7 +127,7 @@ def evaluate(
     listener.divided(folds, ready.dataset)
     with _open_run(runs_folder, recipe, ready, "evaluate", listener) as run:
         splits = [*folds, random]
-        fitted, seconds = _fit(recipe, ready, splits, run, listener)
+        fitted, seconds = _fit(recipe, ready, splits, run, listener, engine)
         scored = [_score(_bundle(recipe, ready, f), ready, s) for s, f in zip(splits, fitted, strict=True)]
         result = EvaluateResult(
             recipe.model.name,
@@ -288,7 +288,12 @@ def _open_run(
 
 
 def _fit(
-    recipe: Recipe, ready: Prepared, splits: list[Split], run: runs.Run, listener: Listener
+    recipe: Recipe,
+    ready: Prepared,
+    splits: list[Split],
+    run: runs.Run,
+    listener: Listener,
+    engine: Engine | None,
 ) -> tuple[list[Fitted], float]:
     classes = len(ready.dataset.labels)
     problem = Problem(ready.table.values, ready.rows.targets, classes, recipe.model, recipe.train)
@@ -301,7 +306,9 @@ def _fit(
             metrics.flush()
             listener.epoch(task, len(tasks), len(tasks[task].train), recipe.train.epochs, entry)
 
-        fitted = fit(problem, tasks, run.checkpoints, on_epoch)
+        # On this machine all networks are best trained as one; on a cluster each is a task.
+        cluster = None if isinstance(engine, Local) else engine
+        fitted = fit(problem, tasks, run.checkpoints, on_epoch, engine=cluster)
     record.write_metrics(run, fitted)
     return fitted, time.perf_counter() - began
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -129,8 +129,14 @@ class Predictor:
         else:
             from earmark.engine import Local, Lost, each
 
-            for path, result in zip(paths, each(engine or Local(), _Score(self.bundle), paths), strict=True):
-                yield UnreadableAudioError(path, result.reason) if isinstance(result, Lost) else result
+            # A worker may stand in another folder, and the answer is to name the path as it was given.
+            places = (path if "://" in path else str(Path(path).absolute()) for path in paths)
+            for path, result in zip(paths, each(engine or Local(), _Score(self.bundle), places), strict=True):
+                if isinstance(result, Prediction):
+                    yield result if "://" in path else replace(result, path=path)
+                else:
+                    kind = UnreadableAudioError if isinstance(result, Lost) else type(result)
+                    yield kind(path, result.reason)
 
     def _prediction(self, path: str, seconds: float, scores: FloatArray) -> Prediction:
         labels = self.bundle.labels

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.audio import riff
+from earmark.audio.kept import opened
 from earmark.audio.resample import RESAMPLERS, resample
 from earmark.audio.scratch import borrow
 from earmark.errors import (
@@ -137,14 +138,14 @@ def _decode_sndfile(
     import soundfile
 
     try:
-        with soundfile.SoundFile(source) as file:
+        with opened(source, start) as file:
             rate, total = int(file.samplerate), int(file.frames)
             limit = int(MAX_SECONDS * rate) + 1
-            in_place = total < _UNKNOWN_FRAMES and file.seekable()
+            in_place = total < _UNKNOWN_FRAMES and type(file).seekable(file)
             file.seekable = lambda: False  # or soundfile seeks after each read, to where the file stands
             if in_place:
                 first, last = _span(path, total, rate, start, end)
-                if first:
+                if first != file.tell():
                     file.seek(first)
                 samples = _read_mono(file, min(last - first, limit))
             else:  # telephone codecs, and streams that were never told their length

@@ -12,7 +12,7 @@ from earmark.engine.commands import processes
 from earmark.engine.local import Local
 from earmark.engine.seam import ENGINES, Engine, Lost, open_engine
 from earmark.engine.threads import cores, map, one_blas_thread  # noqa: A004  (used as engine.map)
-from earmark.engine.watch import alive
+from earmark.engine.watch import alive, rest
 
 __all__ = [
     "ENGINES",
@@ -26,4 +26,5 @@ __all__ = [
     "one_blas_thread",
     "open_engine",
     "processes",
+    "rest",
 ]

@@ -34,10 +34,17 @@ SETTINGS = {
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
 }
 # A cluster that is there answers at once. Ray would ask for minutes.
-_ASKED = {"RAY_NUM_REDIS_GET_RETRIES": "3", "RAY_py_gcs_connect_timeout_s": "5"}
+_ASKED = {
+    "RAY_NUM_REDIS_GET_RETRIES": "2",
+    "RAY_py_gcs_connect_timeout_s": "3",
+    "RAY_gcs_rpc_server_connect_timeout_s": "2",
+}
 _PATIENCE = 5.0  # seconds for the first answer
 _OBJECTS = 256 * 2**20  # bytes of shared memory for results; ours are small, what is large goes into files
 _LONGEST = 20  # characters of a folder for temporary files in which Ray's sockets still have room
+_NONE_HERE = (
+    "No Ray cluster runs on this machine. Start one with: ray start --head; or name one by its HOST:PORT."
+)
 
 _connected: list[str | None] = []  # the address that this process asked for and got
 
@@ -64,7 +71,12 @@ def connect(address: str | None) -> Any:
         raise MissingExtraError("--engine ray", "ray", "ray")
     asked = address
     if address in (None, "auto"):
-        address = os.environ.get("RAY_ADDRESS") or address or ("auto" if _started_here() else "local")
+        address = os.environ.get("RAY_ADDRESS") or address
+    if address in (None, "auto"):
+        here = _started_here()
+        if address == "auto" and here is False:
+            raise EngineError(_NONE_HERE)
+        address = "auto" if here or address else "local"
     if address not in ("auto", "local"):
         _ask(address or "")
     for name, value in {**SETTINGS, **({} if address == "local" else _ASKED)}.items():
@@ -88,9 +100,7 @@ def _join(ray: Any, address: str) -> None:
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, TimeoutError, RuntimeError, ValueError, ImportError) as error:
         if address == "auto":
-            raise EngineError(
-                "No Ray cluster runs on this machine. Start one with: ray start --head; or name one by its HOST:PORT."
-            ) from error
+            raise EngineError(_NONE_HERE) from error
         way = "Run this on one of its machines, or name its client port as ray://HOST:PORT."
         if "AuthToken" in _words(error):
             way = "It wants a token: set RAY_AUTH_MODE=token."
@@ -115,19 +125,22 @@ def _start(ray: Any) -> None:
     )
 
     def end() -> None:
-        ray.shutdown()
+        with suppress(KeyboardInterrupt):  # who cannot wait: what is left ends by itself
+            ray.shutdown()
         if folder:
             shutil.rmtree(folder, ignore_errors=True)
 
     atexit.register(end)
 
 
-def _started_here() -> bool:
-    """Say whether ``ray start`` left an address on this machine, and somebody answers there."""
+def _started_here() -> bool | None:
+    """Say whether the cluster answers that ``ray start`` last noted on this machine; ``None`` where it noted none."""
     note = Path(os.environ.get("RAY_TMPDIR") or tempfile.gettempdir(), "ray", "ray_current_cluster")
     try:
         _ask(note.read_text().strip())
-    except (OSError, EngineError, SettingError):
+    except OSError:
+        return None
+    except (EngineError, SettingError):
         return False
     return True
 

@@ -213,9 +213,8 @@ def _chunks(
     turn = os.getpid() % len(lacking)
     for rows in lacking[turn:] + lacking[:turn]:
         names = tuple(
-            shelf.name_of(part_name(keys[rows[of_feature]]))
+            shelf.name_of(part_name(keys[rows[of_feature]])) if of_feature.any() else ""
             for shelf, of_feature in zip(shelves, wanted[rows].T, strict=True)
-            if of_feature.any()
         )
         where = tuple(addresses[i] for i in rows.tolist())
         clips = [dataset.clips[i] for i in rows.tolist()]

@@ -15,8 +15,9 @@ import xxhash
 from numpy.typing import NDArray
 
 from earmark.audio import decode
+from earmark.audio.kept import kept_open
 from earmark.engine.watch import alive, rest
-from earmark.errors import AudioError
+from earmark.errors import AudioError, TooLongAudioError
 from earmark.features import extract_each
 from earmark.remote import is_uri, local_file, place, shown
 from earmark.store import Index, Part, Shelf, Store
@@ -39,7 +40,8 @@ class Chunk:
     wanted
         bool[m, features]: what is to be computed.
     parts
-        Where another run has published all that, if there is one at the same clips; empty where none is looked for.
+        For each feature, where another run has published it, if there is one at the same clips; empty where nothing
+        is wanted.
     """
 
     addresses: tuple[str, ...]
@@ -126,33 +128,42 @@ class Work:
 
     def __call__(self, chunk: Chunk) -> Done:
         """Work on one chunk."""
+        with kept_open():
+            return self._work(chunk)
+
+    def _work(self, chunk: Chunk) -> Done:
         rest()  # a store may be far, and has a patience of its own
         store = Store(self.store)
-        if chunk.parts and all(map(store.place.has, chunk.parts)):
-            return Done(stored=len(chunk.keys))
         shelves = [store.shelf(feature) for feature in self.features]
         known = [_known(shelf, self.run) if self.run else None for shelf in shelves]
+        # After that, so that nothing is taken for another clip's which is this one's.
+        there = [bool(part) and store.place.has(part) for part in chunk.parts] or [False] * len(shelves)
+        all_wanted = chunk.wanted & ~np.array(there)
         writers = [_Writer(shelf) for shelf in shelves]
-        computed = reread = skipped = 0
+        stored = computed = reread = skipped = 0
         total, failed = 0.0, dict[int, tuple[str, str]]()
         for i, address in enumerate(chunk.addresses):
+            wanted = np.flatnonzero(all_wanted[i]).tolist()
+            if not wanted:
+                stored += 1
+                continue
             alive()
-            wanted = np.flatnonzero(chunk.wanted[i]).tolist()
             try:
                 wave = decode(_here(address), chunk.starts[i], chunk.ends[i])
+                sound = sound_of(wave)
+                new = [f for f in wanted if not _knows(known[f], sound)]
+                values = dict(zip(new, extract_each([self.features[f] for f in new], wave), strict=True))
+            except MemoryError:
+                failed[i] = TooLongAudioError.kind, "there is not enough memory for it"
+                continue
             except AudioError as error:
-                if isinstance(
-                    error.__cause__ or error.__context__, OSError
-                ):  # the system's, and not the file's
+                if isinstance(error.__cause__ or error.__context__, OSError):  # the system's, not the file's
                     failed[i] = error.kind, error.reason
                     continue
                 skipped += 1
                 for f in wanted:
                     writers[f].add(chunk, i, problem=(error.kind, error.reason))
                 continue
-            sound = sound_of(wave)
-            new = [f for f in wanted if not _knows(known[f], sound)]
-            values = dict(zip(new, extract_each([self.features[f] for f in new], wave), strict=True))
             for f in wanted:
                 writers[f].add(chunk, i, sound, wave.seconds, values.get(f))
             computed, reread = computed + bool(new), reread + (not new)
@@ -163,7 +174,7 @@ class Work:
         if self.publish:
             for writer in writers:
                 writer.flush(0)
-        return Done(0, computed, reread, skipped, total, failed)
+        return Done(stored, computed, reread, skipped, total, failed)
 
     def probe(self) -> Work:
         """Return the same work without anything kept."""

@@ -130,7 +130,7 @@ class Shelf:
         return parts.from_buffer(self.place.map(name), name)
 
     def write(self, name: str, part: Part) -> None:
-        """Publish a part; one of the name is replaced, and says the same."""
+        """Publish a part; one of the name says the same."""
         about = f"{self.key}/{_ABOUT}"
         if not self.place.has(about):
             self.place.create(about, (json.dumps(self.about, indent=2) + "\n").encode())

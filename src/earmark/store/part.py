@@ -38,6 +38,7 @@ _DTYPES = {"U64": np.uint64, "F64": np.float64, "I64": np.int64, "F32": np.float
 _VALUES = {"float32": "F32", "float16": "F16"}
 # What nonsense in a header leads to.
 _NONSENSE = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError)
+_CHECK = 32  # letters of the checksum before the JSON in the header
 _MAX_HEADER = 64 * 2**20
 
 
@@ -109,7 +110,9 @@ def to_bytes(part: Part) -> bytes:
         "feature": dict(part.feature),
     })  # fmt: skip
     check = _check(about, _VALUES[str(tensors["values"].dtype)], tensors["values"].shape, tensors)
-    data: bytes = save(tensors, {"earmark": about, "check": check})
+    data: bytes = save(
+        tensors, {"earmark": check + about}
+    )  # one entry: several are written in no certain order
     return data
 
 
@@ -169,20 +172,21 @@ def _sense(name: str) -> Iterator[None]:
         raise StoreError(f"{name} is damaged: {type(error).__name__} in its header.") from None
 
 
-def _header(data: bytes | NDArray[np.uint8], name: str) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return what the header says of the columns, and the metadata."""
+def _header(data: bytes | NDArray[np.uint8], name: str) -> tuple[dict[str, Any], str]:
+    """Return what the header says of the columns, and its own text."""
     header = json.loads(bytes(data[8 : header_size(bytes(data[:8]), name)]))
-    return header, header.pop("__metadata__")
+    return header, header.pop("__metadata__")["earmark"]
 
 
 def _parse(data: bytes | NDArray[np.uint8], name: str, only_keys: bool) -> Part:
-    tensors, metadata = _header(data, name)
+    tensors, told = _header(data, name)
     body = np.frombuffer(data, np.uint8)[header_size(bytes(data[:8]), name) :]
     columns = {column: _column(body, tensors[column], dtype) for column, dtype in _COLUMNS.items()}
     kind, shape = tensors["values"]["dtype"], tensors["values"]["shape"]
-    if _check(metadata["earmark"], kind, shape, columns) != metadata["check"]:
+    check, text = told[:_CHECK], told[_CHECK:]
+    if _check(text, kind, shape, columns) != check:
         raise StoreError(f"{name} is damaged: its checksum does not fit.")
-    about = json.loads(metadata["earmark"])
+    about = json.loads(text)
     values = None if only_keys else _column(body, tensors["values"], kind)
     problems = {int(row): (str(kind), str(words)) for row, (kind, words) in about["problems"].items()}
     lists = [about[key] for key in ("addresses", "starts", "ends")]

@@ -43,7 +43,7 @@ class Place(Protocol):
         """Return a file as mapped memory."""
 
     def create(self, name: str, data: bytes) -> None:
-        """Make a file appear whole; one of the name is replaced."""
+        """Make a file appear whole; one of the name stays, or is replaced."""
 
     def delete(self, name: str) -> None:
         """Remove a file; nothing happens where there is none."""
@@ -163,12 +163,16 @@ class Bucket:
 
     def create(self, name: str, data: bytes) -> None:
         """Put an object, unless there is one of the name: the storage sees to that, where it can."""
-        try:
-            self._ask(name, lambda fs, path: fs.pipe_file(path, data, mode="create"))
-        except FileExistsError:
-            pass
-        except (NotImplementedError, TypeError):
-            self._ask(name, lambda fs, path: fs.pipe_file(path, data))
+
+        def put(system: Any, path: str) -> None:
+            try:
+                system.pipe_file(path, data, mode="create")
+            except FileExistsError:
+                pass
+            except Exception:  # each that has no such mode says so in its own way
+                system.pipe_file(path, data)
+
+        self._ask(name, put)
 
     def delete(self, name: str) -> None:
         """Remove an object."""

@@ -11,13 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from earmark import engine
+from earmark import engine as engines
 from earmark.errors import RunError, SettingError
 from earmark.models import Network
 from earmark.train import checkpoint
 from earmark.train.loop import Stack
 from earmark.train.problem import Problem, State, Task
 from earmark.train.settings import TrainSettings
+from earmark.train.spread import spread
 
 __all__ = ["Fitted", "Problem", "Task", "TrainSettings", "fit"]
 
@@ -55,6 +56,7 @@ def fit(
     folder: Path,
     on_epoch: OnEpoch | None = None,
     processes: int | None = None,
+    engine: engines.Engine | None = None,
 ) -> list[Fitted]:
     """Train one network a task, all together, and return them in the order of the tasks.
 
@@ -70,6 +72,8 @@ def fit(
         Called with the position of a task and the entry of the epoch it finished.
     processes
         How many; ``None`` decides by the amount of work.
+    engine
+        Where to train instead, each network as a task of its own; its epochs are told when it is done.
 
     Raises
     ------
@@ -79,16 +83,19 @@ def fit(
     folder.mkdir(parents=True, exist_ok=True)
     tell = on_epoch or (lambda position, entry: None)
     _checkpoint_seconds()  # refused here, and not in a worker
+    paths = [folder / _name(i) for i in range(len(tasks))]
     count = processes or _processes(problem, tasks)
     try:
-        if count == 1:
-            with engine.one_blas_thread():
+        if engine is not None:
+            spread(problem, tasks, paths, tell, engine)
+        elif count == 1:
+            with engines.one_blas_thread():
                 train_stack(problem, tasks, list(range(len(tasks))), folder, tell)
         else:
             _in_processes(problem, tasks, folder, tell, count)
     except FloatingPointError as error:
         raise RunError(f"Training broke down: {error}. A lower learning_rate may help.") from None
-    return [_fitted(problem, task, folder / _name(i)) for i, task in enumerate(tasks)]
+    return [_fitted(problem, task, path) for task, path in zip(tasks, paths, strict=True)]
 
 
 def train_stack(
@@ -134,7 +141,7 @@ def _in_processes(problem: Problem, tasks: list[Task], folder: Path, tell: OnEpo
         for share in shares
         if share
     ]
-    for line in engine.processes(commands, log=folder / "worker.log"):
+    for line in engines.processes(commands, log=folder / "worker.log"):
         entry = json.loads(line)
         tell(int(entry.pop("task")), entry)
     (folder / PROBLEM_FILE).unlink()
@@ -144,7 +151,7 @@ def _processes(problem: Problem, tasks: list[Task]) -> int:
     batch = problem.settings.batch_size
     steps = sum(-(-len(task.train) // batch) for task in tasks) * problem.settings.epochs
     seconds = steps * (_SECONDS_A_STEP + _SECONDS_A_PARAMETER_ROW * batch * problem.shape.size)
-    return min(engine.cores(), len(tasks)) if seconds > _PROCESS_SECONDS else 1
+    return min(engines.cores(), len(tasks)) if seconds > _PROCESS_SECONDS else 1
 
 
 def _name(position: int) -> str:
