@@ -275,7 +275,7 @@ def test_an_empty_store(earmark, store):
 def test_prune(earmark, filled):
     before = files(filled)
     would = earmark("store", "prune", "--older-than", "90d", "--dry-run").stdout
-    assert would.startswith("Would delete 1 files (")
+    assert would.startswith("Would delete 1 file (")
     assert files(filled) == before
     told = json.loads(earmark("store", "prune", "--older-than", "90d", "--json").stdout)
     assert (told["deleted"], told["dry_run"]) == (1, False)

@@ -106,7 +106,10 @@ def extract(
     ready.can_extract()
     if hop is not None and window is None:
         raise SettingError("--hop goes with --window.")
-    made = [options.make_recipe(recipe, feature=name, changes=changes).feature for name in names or (None,)]
+    made = [
+        options.make_recipe(recipe, feature=name, changes=changes).feature
+        for name in dict.fromkeys(names) or (None,)
+    ]
     data = DataSettings(dataset, layout, pattern)
     cut = None if window is None else (window, window if hop is None else hop)
     with watcher(progress) as terminal:

@@ -60,7 +60,7 @@ def list_(place: str | None, as_json: bool) -> int:
         table.add_column(column, justify="right" if column in ("clips", "size") else "left")
     for held in stock:
         shown = {k: v for k, v in held.feature.items() if k not in ("name", "front_end")}
-        settings = ", ".join(f"{k} {v}" for k, v in shown.items() if v != _default(held).get(k))
+        settings = ", ".join(f"{k} {_told(v)}" for k, v in shown.items() if v != _default(held).get(k))
         table.add_row(held.key, f"{held.clips:,}", _bytes(held.size), _ago(held.used), settings or "defaults")
     out.print(table)
     return 0
@@ -72,6 +72,7 @@ def list_(place: str | None, as_json: bool) -> int:
 def size(place: str | None, as_json: bool) -> int:
     """Say how large the store is."""
     from earmark.cli import ready, show
+    from earmark.readers.listing import count
     from earmark.store import Store
 
     ready.can_extract()
@@ -81,7 +82,7 @@ def size(place: str | None, as_json: bool) -> int:
     if as_json:
         show.print_json({"store": str(opened), "files": len(entries), "bytes": total})
     else:
-        click.echo(f"{_bytes(total)} in {len(entries):,} files  {opened}")
+        click.echo(f"{_bytes(total)} in {count(len(entries), 'file')}  {opened}")
     return 0
 
 
@@ -98,6 +99,7 @@ def size(place: str | None, as_json: bool) -> int:
 def prune(place: str | None, age: str | None, keep: str | None, dry_run: bool, as_json: bool) -> int:
     """Delete what has not been used for long, or the longest unused until the rest is small enough."""
     from earmark.cli import ready, show
+    from earmark.readers.listing import count
     from earmark.store import Store
 
     ready.can_extract()
@@ -113,7 +115,7 @@ def prune(place: str | None, age: str | None, keep: str | None, dry_run: bool, a
         })  # fmt: skip
     else:
         verb = "Would delete" if dry_run else "Deleted"
-        click.echo(f"{verb} {len(gone):,} files ({_bytes(freed)}); {_bytes(left)} left in {opened}")
+        click.echo(f"{verb} {count(len(gone), 'file')} ({_bytes(freed)}); {_bytes(left)} left in {opened}")
     return 0
 
 
@@ -122,6 +124,10 @@ def _default(held: Stock) -> dict[str, object]:
 
     kind = FEATURES.get(str(held.feature.get("name")))
     return feature_to_dict(kind()) if kind else {}
+
+
+def _told(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _record(held: Stock) -> dict[str, object]:
