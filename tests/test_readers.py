@@ -21,7 +21,7 @@ from earmark.errors import (
     TableError,
     UnknownNameError,
 )
-from earmark.readers import READERS, detect, read, rows
+from earmark.readers import READERS, detect, read, read_sounds, rows
 from earmark.readers.listing import Listing, natural
 from earmark.readers.pattern import Template
 
@@ -107,7 +107,7 @@ def groups(dataset):
 
 
 def test_the_public_surface():
-    assert earmark.readers.__all__ == ["READERS", "Reader", "detect", "read"]
+    assert earmark.readers.__all__ == ["READERS", "Reader", "detect", "read", "read_sounds"]
     assert list(READERS) == ["urbansound8k", "esc50", "table", "folders", "pattern"]
 
 
@@ -890,3 +890,31 @@ class TestRealData:
         dataset = read(data_root / "fsdd/recordings", pattern="{label}_{group}_{take}.wav")
         assert (len(dataset.clips), len(dataset.labels), len(set(groups(dataset)))) == (3000, 10, 6)
         assert dataset.problems == ()
+
+
+# Recordings without labels
+
+
+def test_recordings_without_labels(tmp_path):
+    touch(tmp_path, "b/night 10.wav", "b/night 9.wav", "dawn.FLAC", "notes.txt", ".hidden.wav")
+    folder = read_sounds(tmp_path, "sounds")
+    assert [clip.path for clip in folder.clips] == ["b/night 9.wav", "b/night 10.wav", "dawn.FLAC"]
+    assert [clip.group for clip in folder.clips] == [clip.path for clip in folder.clips]
+    assert (folder.labels, folder.exclusive, folder.title) == ((), False, "3 recordings without labels")
+    one = read_sounds(tmp_path / "b" / "night 9.wav")
+    assert [clip.path for clip in one.clips] == ["night 9.wav"]
+    assert one.file(one.clips[0]) == tmp_path / "b" / "night 9.wav"
+
+
+def test_what_has_a_layout_is_read_by_it(tmp_path):
+    write_table(tmp_path / "clips.csv", "path,label", "a.wav,dog", "b.wav,cat")
+    touch(tmp_path, "a.wav", "b.wav")
+    assert read_sounds(tmp_path).layout == "table"
+
+
+def test_no_recordings(tmp_path):
+    touch(tmp_path, "notes.txt")
+    with pytest.raises(LayoutError, match="There are no audio files below"):
+        read_sounds(tmp_path, "sounds")
+    with pytest.raises(PathError, match="There is nothing at"):
+        read_sounds(tmp_path / "absent.wav")
