@@ -46,7 +46,11 @@ lint: $(VENV)/.lint
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-bench: $(VENV)/.test
+$(VENV)/.bench: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[bench]'
+	@touch $@ $(VENV)/.test $(VENV)/.train
+
+bench: $(VENV)/.bench
 	$(BIN)/python bench/run.py
 
 format: $(VENV)/.lint

@@ -20,7 +20,17 @@ from plot import drawing
 from table import Section
 
 HERE = Path(__file__).parent
-BENCHMARKS = ("frontend", "breakdown", "features", "formats", "engine", "stores", "cluster", "training", "coldstart")
+BENCHMARKS = (
+    "frontend",
+    "breakdown",
+    "features",
+    "formats",
+    "engine",
+    "stores",
+    "cluster",
+    "training",
+    "coldstart",
+)
 _ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 # Crutches for old OpenBLAS builds, set on some machines: they keep a current one from its best kernels.
 _FREED = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")

@@ -6,6 +6,8 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -311,3 +313,48 @@ def test_wrong_usage_of_the_store(filled, arguments, said):
     assert sentence.startswith(said)
     assert code == (1 if "/dev/null" in said else 2)
     assert len(files(filled)) == 3
+
+
+@pytest.mark.skipif(os.name == "nt", reason="this system has no SIGTERM")
+def test_who_is_asked_to_end_says_so_and_leaves_nobody(tmp_path, write_wav):
+    """As batch systems and clouds end a job: like Ctrl-C, with the exit code that says what it was."""
+    for i in range(40):
+        write_wav(
+            tmp_path / "data" / f"{i}.wav",
+            np.random.default_rng(i).standard_normal(20 * 96_000) * 0.1,
+            96_000,
+        )
+    command = [sys.executable, "-m", "earmark", "extract", str(tmp_path / "data"), "--layout", "sounds"]
+    process = subprocess.Popen(
+        [*command, "--feature", "stats", "--to", str(tmp_path / "store"), "--progress", "json"],
+        stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    while '"features"' not in (line := process.stderr.readline()):
+        assert line, "it ended before it could be ended"
+    workers = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    deadline = time.monotonic() + 60
+    while workers.exists() and not (started := workers.read_text().split()):
+        assert time.monotonic() < deadline
+    process.terminate()
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert said.splitlines()[-1] == "Interrupted. Run the same command again to go on."
+    if workers.parent.exists() or Path("/proc").exists():
+        assert not [pid for pid in started if Path(f"/proc/{pid}").exists()]
+
+
+def test_a_store_that_is_none(earmark):
+    assert "The store's path is empty" in earmark("store", "size", "--store", "", code=2).stderr
+    said = earmark("store", "prune", "--store", "http://127.0.0.1:9/x", "--keep", "0", code=2).stderr
+    assert "is on the web, where nothing can be listed" in said
+    assert "Did you mean 's3://foo'?" in earmark("store", "size", "--store", "s3:/foo", code=2).stderr
+    said = earmark("store", "size", "--store", "file://relative/x", code=2).stderr
+    assert "names the machine 'relative'. Type: file:///relative/x" in said
+
+
+def test_names_do_not_command_the_terminal(earmark, tmp_path):
+    (tmp_path / "evil\x1b[2J\n.wav").write_text("no sound")
+    said = earmark("extract", tmp_path, "--layout", "sounds", "--to", tmp_path / "store").stderr
+    assert "evil\\x1b[2J\\n.wav: not readable as sound" in said
+    assert "\x1b[2J" not in said

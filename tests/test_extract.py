@@ -529,7 +529,7 @@ def test_a_store_that_is_emptied_while_it_is_filled(sounds, store, small_chunks)
     assert counts(done) == (0, 12, 0, 0)
     np.testing.assert_array_equal(table.values, expected.values)
     shutil.rmtree(store.address)
-    with pytest.raises(StoreError, match="loses its files as quickly as they are written"):
+    with pytest.raises(StoreError, match="does not keep what is written to it"):
         run(sounds, store, engine=Emptied(100))
 
 

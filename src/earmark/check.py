@@ -16,7 +16,7 @@ from earmark.errors import AudioError, SplitError
 from earmark.leakage import leakage
 from earmark.remote import local_file, place
 from earmark.split import Rows, SplitSettings, random_split
-from earmark.types import Clip, Problem
+from earmark.types import Clip, Problem, problem_of
 
 _SILENT = 10 ** (-80 / 20)  # peak, full scale 1
 _CLIPPED_LEVEL, _CLIPPED_SHARE = 0.999, 0.001
@@ -87,7 +87,7 @@ def check(
             total += result.seconds
         else:
             kind = "crashed" if isinstance(result, Lost) else result.kind
-            vitals.append(Problem(kind, clip.path, result.reason))
+            vitals.append(problem_of(clip, kind, result.reason))
         tell(len(vitals), total)
     good = np.array([i for i, v in enumerate(vitals) if isinstance(v, _Vitals)], dtype=np.int64)
     problems = [*dataset.problems, *(v for v in vitals if isinstance(v, Problem))]
@@ -127,7 +127,7 @@ def _sound_problems(dataset: Dataset, vitals: list[_Vitals | Problem]) -> list[P
         if not isinstance(v, _Vitals):
             continue
         if v.peak < _SILENT:
-            problems.append(Problem("silent", clip.path, "no sound above -80 dB"))
+            problems.append(problem_of(clip, "silent", "no sound above -80 dB"))
         elif v.clipped > _CLIPPED_SHARE:
             problems.append(
                 Problem("clipped", clip.path, f"{v.clipped:.1%} of the samples are at full scale")

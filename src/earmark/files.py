@@ -36,7 +36,8 @@ def write_atomically(path: Path, data: bytes) -> None:
         if os.name == "nt":
             temporary.replace(path)
     except BaseException as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # a disk that became read-only
+            temporary.unlink(missing_ok=True)
         if isinstance(error, OSError):
             error.filename = str(path)  # the file that was wanted, not the temporary one, nor none
         raise

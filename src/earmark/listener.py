@@ -20,6 +20,9 @@ class Listener(Protocol):
     def extracting(self, progress: Progress) -> None:
         """More clips have features."""
 
+    def measuring(self, done: int, total: int) -> None:
+        """The lengths of so many files are known, of those that are cut into windows."""
+
     def noted(self, text: str) -> None:
         """Something is odd, and was dealt with."""
 

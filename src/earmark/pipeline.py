@@ -45,8 +45,9 @@ from earmark.split import (
     resolve_rule,
 )
 from earmark.store import Store
-from earmark.train import Fitted, Problem, Task, fit
-from earmark.types import Feature, IntArray
+from earmark.train import Fitted, Task, fit
+from earmark.train import Problem as Training
+from earmark.types import Feature, IntArray, Problem
 
 RUNS = Path("runs")
 
@@ -216,8 +217,9 @@ def extract(
     dataset = read_sounds(data.path, data.layout, data.pattern or None)
     listener.found(dataset)
     began = time.perf_counter()
+    uncut: tuple[Problem, ...] = ()
     if window is not None:
-        dataset = windows(dataset, *window)
+        dataset, uncut = windows(dataset, *window, engine, listener.measuring)
     filled = fill(dataset, features, store, engine or Local(), listener.extracting, listener.noted)
     skipped = {i: p for f in range(len(features)) for i, p in filled.problems(dataset, f).items()}
     return Extracted(
@@ -225,7 +227,7 @@ def extract(
         str(store),
         tuple({"folder": shelf.key, **shelf.about} for shelf in filled.shelves),
         filled.progress.so_far,
-        tuple(skipped.values()),
+        (*uncut, *skipped.values()),
         time.perf_counter() - began,
     )
 
@@ -296,7 +298,7 @@ def _fit(
     engine: Engine | None,
 ) -> tuple[list[Fitted], float]:
     classes = len(ready.dataset.labels)
-    problem = Problem(ready.table.values, ready.rows.targets, classes, recipe.model, recipe.train)
+    problem = Training(ready.table.values, ready.rows.targets, classes, recipe.model, recipe.train)
     tasks = [Task(s.positions(TRAIN), s.positions(VALIDATION), recipe.train.seed) for s in splits]
     began = time.perf_counter()
     with (run.folder / "metrics.jsonl").open("a") as metrics:

@@ -64,6 +64,18 @@ class Problem:
     detail: str
 
 
+def problem_of(clip: Clip, kind: str, reason: str) -> Problem:
+    """Return what is wrong with a clip, and where in a longer recording it lies.
+
+    >>> problem_of(Clip("dawn.wav", (), "dawn", 12.5, 17.5), "silent", "no sound").detail
+    'no sound (from 12.5 to 17.5 s)'
+    """
+    if clip.start is None and clip.end is None:
+        return Problem(kind, clip.path, reason)
+    to = "the end" if clip.end is None else f"{clip.end:g} s"
+    return Problem(kind, clip.path, f"{reason} (from {clip.start or 0:g} to {to})")
+
+
 @dataclass(frozen=True, slots=True)
 class Waveform:
     """Mono sound.

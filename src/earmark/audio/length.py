@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from earmark.audio import MAX_RATE, decode, riff
+from earmark.audio import MAX_RATE, _reason, decode, riff
 from earmark.errors import EmptyAudioError, UnreadableAudioError
 
 _MOST = 1e7  # seconds, four months: beyond it a header lies, or the length was never written
@@ -31,7 +31,7 @@ def seconds_of(path: Path) -> float:
     except OSError as error:
         raise UnreadableAudioError(path, (error.strerror or str(error)).lower()) from error
     except soundfile.LibsndfileError as error:
-        raise UnreadableAudioError(path, f"not readable as sound ({error.error_string})") from None
+        raise UnreadableAudioError(path, _reason(error)) from None
     if not 0 < rate <= MAX_RATE:
         raise UnreadableAudioError(path, f"its header says {rate} Hz; at most {MAX_RATE} Hz are read")
     if frames == 0:

@@ -82,7 +82,7 @@ def check(dataset: str, layout: str, pattern: str, strict: bool, progress: str, 
 @click.option(
     "--to", metavar="STORE", help="A folder or a URI; by default the one that later runs look into."
 )
-@options.data
+@options.data_or_sounds
 @options.where
 @options.strict
 @options.as_json

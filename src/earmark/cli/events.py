@@ -68,6 +68,10 @@ class Events:
             seconds_left=(progress.total - progress.done) / rate if rate else None,
         )
 
+    def measuring(self, done: int, total: int) -> None:
+        """The lengths of so many files are known."""
+        self._now_and_then("lengths", done == total, done=done, total=total)
+
     def noted(self, text: str) -> None:
         """Something is odd, and was dealt with."""
         self._tell("note", text=text)

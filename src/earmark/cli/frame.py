@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import io
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 import click
 
+from earmark.cli.words import on_one_line
 from earmark.errors import EarmarkError, nearest
 
 Command = Callable[..., int]
@@ -50,7 +52,9 @@ def app(context: click.Context, debug: bool) -> None:
     context.obj = debug
 
 
-def command(name: str, example: str, group: click.Group | None = None) -> Callable[[Command], click.Command]:
+def command(
+    name: str, example: str, group: click.Group | None = None, short: str | None = None
+) -> Callable[[Command], click.Command]:
     """Register a command: its example closes the help, its errors become one sentence and an exit code."""
 
     def register(function: Command) -> click.Command:
@@ -59,17 +63,26 @@ def command(name: str, example: str, group: click.Group | None = None) -> Callab
             context = click.get_current_context()
             context.exit(_guarded(lambda: function(**arguments), debug=context.obj))
 
-        return (group or app).command(name, epilog=f"Example: {example}")(run)
+        return (group or app).command(name, epilog=f"Example: {example}", short_help=short)(run)
 
     return register
+
+
+class Terminated(KeyboardInterrupt):
+    """The system, or whoever runs jobs, asks this process to end."""
+
+
+def _terminate(number: int, frame: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # who asks twice means it
+    raise Terminated
 
 
 def _guarded(call: Callable[[], int], debug: bool) -> int:
     try:
         return call()
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         click.echo("Interrupted. Run the same command again to go on.", err=True)
-        return 130
+        return 143 if isinstance(interrupt, Terminated) else 130
     except BrokenPipeError:  # the reader of our output went away, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -84,7 +97,9 @@ def _guarded(call: Callable[[], int], debug: bool) -> int:
 def _sentence(error: BaseException) -> str:
     if isinstance(error, OSError):
         return f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror or error}."
-    return "There is not enough memory for this." if isinstance(error, MemoryError) else str(error)
+    return (
+        "There is not enough memory for this." if isinstance(error, MemoryError) else on_one_line(str(error))
+    )
 
 
 def start() -> None:
@@ -93,6 +108,7 @@ def start() -> None:
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
     _open_output()
+    signal.signal(signal.SIGTERM, _terminate)
     app(prog_name="earmark")
 
 

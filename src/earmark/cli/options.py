@@ -43,19 +43,21 @@ change = click.option(
     metavar="TABLE.SETTING=VALUE",
     help="Change one setting of the recipe; may be repeated.",
 )
-data = _all(
-    click.option(
-        "--layout",
-        default="auto",
-        metavar="NAME",
-        help="urbansound8k, esc50, table, folders or pattern; found out by default.",
-    ),
-    click.option(
-        "--pattern",
-        default="",
-        metavar="TEXT",
-        help="How file names are made, such as '{label}_{group}_{take}.wav'.",
-    ),
+
+
+def _layout(names: str) -> Decorator:
+    return click.option("--layout", default="auto", metavar="NAME", help=f"{names}; found out by default.")
+
+
+_pattern = click.option(
+    "--pattern",
+    default="",
+    metavar="TEXT",
+    help="How file names are made, such as '{label}_{group}_{take}.wav'.",
+)
+data = _all(_layout("urbansound8k, esc50, table, folders or pattern"), _pattern)
+data_or_sounds = _all(
+    _layout("urbansound8k, esc50, table, folders, pattern, or sounds, which have no labels"), _pattern
 )
 engine = _all(
     click.option(

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import TextIO
 
+from earmark.cli.words import on_one_line
 from earmark.errors import AudioError
 from earmark.types import Prediction
 
@@ -31,7 +32,7 @@ def write(
         for result in results:
             if isinstance(result, AudioError):
                 failed = True
-                complaints.write(f"error: {_on_one_line(str(result))}\n")
+                complaints.write(f"error: {on_one_line(str(result))}\n")
             yield result
 
     {"table": _table, "json": _json, "jsonl": _jsonl, "csv": _csv}[style](watched(), labels, stream)
@@ -78,10 +79,5 @@ def _table(results: Iterable[Result], labels: Sequence[str], out: TextIO) -> Non
         ranked = sorted(r.scores.items(), key=lambda item: -item[1])[:_TOP]
         others = "  ".join(f"{label} {score:.2f}" for label, score in ranked[1:])
         line = f"{r.label or 'unknown':<{width}}  {r.score:.2f}  {r.path}  ({others})"
-        out.write(_on_one_line(line) + "\n")
+        out.write(on_one_line(line) + "\n")
         out.flush()
-
-
-def _on_one_line(text: str) -> str:
-    """Show what a terminal would obey rather than print: a file's name may hold anything."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -6,12 +6,13 @@ import textwrap
 import time
 from collections.abc import Callable, Sequence
 
-from rich.console import Console, RenderableType
+from rich.console import Console
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from earmark.cli.words import on_one_line
 from earmark.dataset import Dataset
 from earmark.extract import Progress
 from earmark.readers.listing import count
@@ -21,7 +22,7 @@ from earmark.types import Problem
 
 _REFRESH = 10  # a second
 _CLASSES = 12  # named before "and so many more"
-_BAR = 28  # columns
+_BAR, _SHORTEST_BAR = 28, 8  # columns
 _PLAIN_SECONDS = 10.0  # between two lines where there is no bar
 
 
@@ -54,7 +55,7 @@ class Terminal:
     def found(self, dataset: Dataset) -> None:
         """Say what was read."""
         if not dataset.labels:
-            self.say("Data", f"{dataset.title}, {len(dataset.clips):,} clips")
+            self.say("Data", dataset.title)
             return
         groups = len(set(dataset.clips.groups.tolist()))
         what = f"{groups:,} recordings ({dataset.grouping})" if dataset.grouping else "no recordings known"
@@ -95,18 +96,20 @@ class Terminal:
                 parts = [f"{done.stored:,} from the store" if whole else f"{done.clips:,} of {total:,} clips"]
             else:
                 stored = f" · {done.stored:,} from the store" if done.stored else ""
-                again = f" · {done.reread:,} read again, known by their sound" if done.reread else ""
-                parts = [
-                    f"{done.clips:,} of {total:,} clips{stored}{again}",
-                    f"{new / self._elapsed:,.0f} clips/s",
-                ]
-                parts.append(f"{done.seconds / self._elapsed:,.0f} × real time")
+                again = f" · {done.reread:,} known by their sound" if done.reread else ""
+                left = self._elapsed / new * (total - done.clips)
+                parts = [f"{done.clips:,} of {count(total, 'clip')}{stored}{again}"]
+                parts += [_time(left)] if left >= 1 else []
+                parts += [_rate(new / self._elapsed), f"{done.seconds / self._elapsed:,.0f} × real time"]
             if done.skipped:
                 parts.append(f"{done.skipped:,} skipped")
-            left = self._elapsed / new * (total - done.clips) if new else 0
-            return " · ".join(parts + ([_time(left)] if left >= 1 else []))
+            return " · ".join(parts)
 
         self._draw(text, done.clips / max(total, 1))
+
+    def measuring(self, done: int, total: int) -> None:
+        """Show of how many files the length is known."""
+        self._clips("Lengths", done, total, 0.0, "file")
 
     def noted(self, text: str) -> None:
         """Say what was odd."""
@@ -166,17 +169,17 @@ class Terminal:
         """Print one line that stays."""
         self._end_stage()
         line = Text(f"{stage:<10}", style="bold")
-        line.append(text, style=style or "not bold")
+        line.append(on_one_line(text), style=style or "not bold")
         self.console.print(line)
 
-    def _clips(self, stage: str, done: int, total: int, seconds: float) -> None:
+    def _clips(self, stage: str, done: int, total: int, seconds: float, what: str = "clip") -> None:
         self._begin_stage(stage)
 
         def text() -> str:
             left = self._elapsed / done * (total - done) if done else 0
             speed = f" · {seconds / self._elapsed:,.0f} × real time" if seconds else ""
             ahead = f" · {_time(left)}" if left >= 1 else ""
-            return f"{done:,} of {total:,} clips · {done / self._elapsed:,.0f} clips/s{speed}{ahead}"
+            return f"{done:,} of {count(total, what)}{ahead} · {_rate(done / self._elapsed, what)}{speed}"
 
         self._draw(text, done / max(total, 1))
 
@@ -221,17 +224,29 @@ class Terminal:
             self.console.print(self._line())
 
     def _with_bar(self, share: float | None) -> Table:
-        line = Text(self._text() if self._text else "", no_wrap=True, overflow="ellipsis")
-        row: list[RenderableType] = [Text(f"{self._stage:<10}", style="bold")]
-        if share is not None and self.console.width > 2 * _BAR:
-            row.append(ProgressBar(1.0, share, _BAR, complete_style="cyan", finished_style="cyan"))
-            line.pad_left(2)
+        text = Text(self._text() if self._text else "", no_wrap=True, overflow="ellipsis")
+        stage = Text(f"{self._stage:<10}", style="bold")
+        room = self.console.width - 2 - len(stage)  # a ^C that the terminal echoes must find a place
         grid = Table.grid()
-        for _ in row:
-            grid.add_column(no_wrap=True)
-        grid.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
-        grid.add_row(*row, line)
+        grid.add_column(no_wrap=True, width=len(stage))
+        bar = min(_BAR, room - len(text) - 2)
+        if share is None or bar < _SHORTEST_BAR:
+            grid.add_column(no_wrap=True, overflow="ellipsis", width=room)
+            grid.add_row(stage, text)
+            return grid
+        grid.add_column(no_wrap=True, width=bar + 2)
+        grid.add_column(no_wrap=True, overflow="ellipsis", width=room - bar - 2)
+        grid.add_row(stage, ProgressBar(1.0, share, bar, complete_style="cyan", finished_style="cyan"), text)
         return grid
+
+
+def _rate(rate: float, what: str = "clip") -> str:
+    """Return a speed.
+
+    >>> _rate(912.3), _rate(0.42)
+    ('912 clips/s', '0.42 clips/s')
+    """
+    return f"{rate:,.0f} {what}s/s" if rate >= 10 else f"{rate:.2g} {what}s/s"
 
 
 def _time(seconds: float) -> str:

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from earmark.cli.words import on_one_line
 from earmark.evaluate import LEAST_GROUPS, Report
 from earmark.leakage import Leakage
 from earmark.readers.listing import count
@@ -61,12 +62,10 @@ def extract(result: Extracted, as_json: bool) -> None:
         return print_json(result.to_dict())
     out, done = _console(), result.done
     hours = f", {done.seconds / 3600:,.1f} h of sound" if done.seconds >= 360 else ""
-    clips = count(len(result.dataset.clips) - len(result.skipped), "clip")
+    clips = count(done.stored + done.computed + done.reread, "clip")
     out.print(f"\nFeatures of {clips}: {done.stored:,} from the store, {done.computed:,} computed{hours}.")
     if done.reread:
-        out.print(
-            f"{count(done.reread, 'clip')} read again: the files had changed, what they sound like had not."
-        )
+        out.print(f"{count(done.reread, 'clip')} decoded, and known by what they sound like.")
     for feature in result.features:
         out.print(f"  {feature['name']:<8} {result.store.rstrip('/')}/{feature['folder']}", markup=False)
     _skipped(result.skipped, "; --json names them all")
@@ -145,7 +144,8 @@ def check(found: Checkup, as_json: bool) -> None:
     )
     width = max(map(len, by_kind))
     for p in found.problems[:_NAMED]:  # a line each, never folded, so that paths can be copied
-        out.print(f"  {p.kind:<{width}}  {f'{p.path}: ' if p.path else ''}{p.detail}", markup=False)
+        line = f"  {p.kind:<{width}}  {f'{p.path}: ' if p.path else ''}{p.detail}"
+        out.print(on_one_line(line), markup=False)
     if len(found.problems) > _NAMED:
         out.print(f"… and {len(found.problems) - _NAMED:,} more; --json lists all.")
     return None
@@ -219,6 +219,6 @@ def _skipped(skipped: Sequence[Problem], where: str = ", all in problems.csv of 
     err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
     err.print(f"[yellow]{count(len(skipped), 'clip')} could not be used:[/]")
     for problem in skipped[:_NAMED]:
-        err.print(f"  {problem.path}: {problem.detail}", markup=False)
+        err.print(on_one_line(f"  {problem.path}: {problem.detail}"), markup=False)
     if len(skipped) > _NAMED:
         err.print(f"  … and {len(skipped) - _NAMED:,} more{where}", markup=False)

@@ -10,7 +10,7 @@ import click
 
 from earmark.cli import options
 from earmark.cli.frame import Group, command
-from earmark.errors import SettingError
+from earmark.errors import EarmarkError, SettingError
 
 if TYPE_CHECKING:
     from earmark.store import Stock
@@ -56,12 +56,11 @@ def list_(place: str | None, as_json: bool) -> int:
         out.print("It is empty.")
         return 0
     table = Table(box=box.SIMPLE_HEAD)
-    for column in ("feature", "clips", "size", "last used", "settings"):
+    table.add_column("feature", no_wrap=True, min_width=max(len(held.key) for held in stock))
+    for column in ("clips", "size", "last used", "settings"):
         table.add_column(column, justify="right" if column in ("clips", "size") else "left")
     for held in stock:
-        shown = {k: v for k, v in held.feature.items() if k not in ("name", "front_end")}
-        settings = ", ".join(f"{k} {_told(v)}" for k, v in shown.items() if v != _default(held).get(k))
-        table.add_row(held.key, f"{held.clips:,}", _bytes(held.size), _ago(held.used), settings or "defaults")
+        table.add_row(held.key, f"{held.clips:,}", _bytes(held.size), _ago(held.used), _settings(held))
     out.print(table)
     return 0
 
@@ -86,7 +85,9 @@ def size(place: str | None, as_json: bool) -> int:
     return 0
 
 
-@command("prune", "earmark store prune --older-than 90d --keep 20GB", store)
+@command(
+    "prune", "earmark store prune --older-than 90d --keep 20GB", store, "Delete what was not used for long."
+)
 @_place
 @click.option(
     "--older-than", "age", metavar="AGE", help="Delete what was not used for so long: 12h, 90d, 8w, 6m, 1y."
@@ -119,11 +120,22 @@ def prune(place: str | None, age: str | None, keep: str | None, dry_run: bool, a
     return 0
 
 
-def _default(held: Stock) -> dict[str, object]:
-    from earmark.features import FEATURES, feature_to_dict
+def _settings(held: Stock) -> str:
+    """Say in what a feature's settings differ from those that it has when none are given."""
+    from earmark.features import FRONT_END, feature_to_dict
+    from earmark.recipe import Recipe
 
-    kind = FEATURES.get(str(held.feature.get("name")))
-    return feature_to_dict(kind()) if kind else {}
+    if not held.feature:
+        return "unknown"
+    told = {k: v for k, v in held.feature.items() if k not in ("name", "front_end")}
+    try:
+        usual = feature_to_dict(Recipe().with_values({"feature.name": str(held.feature["name"])}).feature)
+    except (EarmarkError, KeyError):  # of a later version
+        usual = {}
+    differing = [f"{k} {_told(v)}" for k, v in told.items() if v != usual.get(k)]
+    if held.feature.get("front_end") != FRONT_END:
+        differing.append("an older front end's: no longer used")
+    return ", ".join(differing) or "defaults"
 
 
 def _told(value: object) -> str:

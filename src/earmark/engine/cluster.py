@@ -113,6 +113,15 @@ def _start(ray: Any) -> None:
     folder = tempfile.mkdtemp(prefix="earmark-", dir=base) if len(base) <= _LONGEST else None
     shared = Path("/dev/shm")  # noqa: S108  (where Ray keeps objects by itself)
     room = shared.is_dir() and shutil.disk_usage(shared).free > 2 * _OBJECTS
+
+    def end() -> None:
+        with suppress(ValueError):  # not from another thread
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # who cannot wait: this takes a second
+        ray.shutdown()
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    atexit.register(end)  # before the start, which may be interrupted
     ray.init(
         "local",
         num_cpus=threads.cores(),
@@ -123,14 +132,6 @@ def _start(ray: Any) -> None:
         _temp_dir=folder,
         **({} if room else {"_plasma_directory": folder or base}),
     )
-
-    def end() -> None:
-        with suppress(KeyboardInterrupt):  # who cannot wait: what is left ends by itself
-            ray.shutdown()
-        if folder:
-            shutil.rmtree(folder, ignore_errors=True)
-
-    atexit.register(end)
 
 
 def _started_here() -> bool | None:

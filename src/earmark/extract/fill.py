@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from earmark.dataset import Dataset, Versions
 from earmark.engine import Engine, Lost
 from earmark.errors import StoreError
+from earmark.extract.lost import without_the_lost
 from earmark.extract.work import Chunk, Done, Work, part_name
 from earmark.remote import shown
 from earmark.store import NONE, Index, Part, Shelf, Store
 from earmark.store.part import Hashes
-from earmark.types import Feature, IntArray, Problem
+from earmark.types import Feature, IntArray, Problem, problem_of
 
 # A chunk is a task and, as a rule, a part: of about a tenth of a second of work for short clips in a small data set,
 # so that cores end together, and larger in a large one, so that a million clips are some thousand files.
@@ -83,12 +84,11 @@ class Filled:
 
     def problems(self, dataset: Dataset, feature: int = 0) -> dict[int, Problem]:
         """Return what is wrong with each clip that has no values."""
-        index, paths = self.indexes[feature], dataset.clips.paths
+        index = self.indexes[feature]
         at = index.find(self.keys)
         kept = {
-            int(i): Problem(index.problems[p][0], str(paths[i]), index.problems[p][1])
-            for i in np.flatnonzero(index.faulty(at))
-            for p in (int(at[i]),)
+            i: problem_of(dataset.clips[i], *index.problems[int(at[i])])
+            for i in np.flatnonzero(index.faulty(at)).tolist()
         }
         return dict(sorted({**kept, **self.failed}.items()))
 
@@ -143,11 +143,14 @@ def fill(
         chunks = _chunks(dataset, addresses, keys, wanted, divided, shelves)
         for rows, done in _compute(chunks, work, engine):
             for i, (kind, reason) in done.failed.items():
-                failed[int(rows[i])] = Problem(kind, str(dataset.clips.paths[rows[i]]), reason)
+                failed[int(rows[i])] = problem_of(dataset.clips[int(rows[i])], kind, reason)
             if first:  # what is mended is not counted twice
                 progress = Progress(len(keys), progress.so_far + done)
                 tell(progress)
-    raise StoreError(f"The store {store} loses its files as quickly as they are written: who deletes them?")
+    raise StoreError(
+        f"The store {store} does not keep what is written to it: another process deletes it, or it is of the kind that"
+        " ends with a process. Give another with EARMARK_STORE or --to."
+    )
 
 
 def clip_keys(dataset: Dataset, addresses: Sequence[str], files: Versions) -> Hashes:
@@ -233,9 +236,10 @@ def _compute(
             sent.append((rows, chunk))
             yield chunk
 
+    losses = Counter[str]()
     for done in engine.map(work, each()):
         rows, chunk = sent.popleft()
-        yield rows, _without_the_lost(chunk, work, engine) if isinstance(done, Lost) else done
+        yield rows, without_the_lost(chunk, work, engine, losses) if isinstance(done, Lost) else done
 
 
 def _divided(dataset: Dataset, files: Versions) -> list[IntArray]:
@@ -251,18 +255,3 @@ def _divided(dataset: Dataset, files: Versions) -> list[IntArray]:
             begin, weight = i, 0
         weight += more
     return [np.arange(a, b) for a, b in pairwise([*bounds, count]) if b > a]
-
-
-def _without_the_lost(chunk: Chunk, work: Work, engine: Engine) -> Done:
-    """Find out which clips a chunk was lost by, name them, and do the others."""
-    alone = engine.map(work.probe(), (chunk.only([i]) for i in range(len(chunk.keys))))
-    lost = {i: ("crashed", done.reason) for i, done in enumerate(alone) if isinstance(done, Lost)}
-    others = [i for i in range(len(chunk.keys)) if i not in lost]
-    done = Done()
-    if others:
-        (done,) = engine.map(work, [chunk.only(others)])  # type: ignore[assignment]
-        if isinstance(
-            done, Lost
-        ):  # together they fail, alone they do not: memory, or another machine's trouble
-            return Done(failed=dict.fromkeys(range(len(chunk.keys)), ("crashed", done.reason)))
-    return replace(done, failed={**{others[i]: words for i, words in done.failed.items()}, **lost})

@@ -3,27 +3,39 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from earmark.audio.length import seconds_of
 from earmark.dataset import Clips, Dataset
+from earmark.engine import Engine, Local, Lost, alive, each, rest
 from earmark.errors import AudioError, SettingError
-from earmark.types import Clip, Problem
+from earmark.remote import local_file, place
+from earmark.types import Problem
 
 _SHORTEST = 0.05  # seconds; a feature says nothing about less
 
 
-def windows(dataset: Dataset, length: float, hop: float) -> Dataset:
-    """Return the data set with each clip cut into windows, labels and groups kept.
+def windows(
+    dataset: Dataset,
+    length: float,
+    hop: float,
+    engine: Engine | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> tuple[Dataset, tuple[Problem, ...]]:
+    """Return the data set with each clip cut into windows, labels and groups kept, and the files that cannot be cut.
 
     The last window of a clip ends where the clip ends, so that nothing is left out; a clip shorter than a window stays
-    whole. A file whose length cannot be found out becomes one of the problems.
+    whole.
 
     Parameters
     ----------
     length, hop
         Seconds; the windows overlap where the hop is the smaller one.
+    engine
+        Where the files are opened, to know their lengths; this machine by default.
+    on_progress
+        Told of how many files the length is known, and of how many there are.
 
     Raises
     ------
@@ -36,23 +48,38 @@ def windows(dataset: Dataset, length: float, hop: float) -> Dataset:
         raise SettingError(
             f"--hop is {hop:g} s, but must be from {_SHORTEST:g} s to the window's {length:g} s."
         )
+    tell = on_progress or (lambda done, total: None)
+    addresses = {clip.path: dataset.address(clip) for clip in dataset.clips}
     lengths: dict[str, float] = {}
     problems: list[Problem] = []
+    tell(0, len(addresses))
+    found = each(engine or Local(), _length, addresses.values())
+    for done, (path, seconds) in enumerate(zip(addresses, found, strict=True), 1):
+        if isinstance(seconds, float):
+            lengths[path] = seconds
+        else:
+            kind = "crashed" if isinstance(seconds, Lost) else seconds.kind
+            problems.append(Problem(kind, path, seconds.reason))
+        tell(done, len(addresses))
+    pieces = (
+        replace(clip, start=a, end=b)
+        for clip in dataset.clips
+        if clip.path in lengths
+        for a, b in _cuts(
+            clip.start or 0.0, lengths[clip.path] if clip.end is None else clip.end, length, hop
+        )
+    )
+    return replace(dataset, clips=Clips.of(pieces, dataset.labels)), tuple(problems)
 
-    def pieces() -> Iterator[Clip]:
-        for clip in dataset.clips:
-            try:
-                if clip.path not in lengths:
-                    lengths[clip.path] = seconds_of(dataset.local(clip))
-            except AudioError as error:
-                lengths[clip.path] = -1.0
-                problems.append(Problem(error.kind, clip.path, error.reason))
-            if lengths[clip.path] >= 0:
-                begin, end = clip.start or 0.0, lengths[clip.path] if clip.end is None else clip.end
-                yield from (replace(clip, start=a, end=b) for a, b in _cuts(begin, end, length, hop))
 
-    clips = Clips.of(pieces(), dataset.labels)
-    return replace(dataset, clips=clips, problems=(*dataset.problems, *problems))
+def _length(address: str) -> float | AudioError:
+    rest()  # a download takes its time, and has a patience of its own
+    try:
+        file = local_file(place(address))
+        alive()
+        return seconds_of(file)
+    except AudioError as error:
+        return error
 
 
 def _cuts(begin: float, end: float, length: float, hop: float) -> Iterator[tuple[float, float]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -12,6 +13,7 @@ from earmark.remote.tree import RemoteFile, look_up
 
 __all__ = ["Place", "RemoteFile", "RemotePath", "is_uri", "local_file", "look_up", "place", "shown"]
 
+_ALMOST = re.compile(r"(az|abfs|abfss|s3|gs|gcs|hf|http|https|memory):/*(?=.)")
 # Where something is: on this machine or at a URI.
 Place = Path | RemotePath
 
@@ -47,8 +49,15 @@ def place(text: str | Place) -> Place:
     if protocol(text) == "file":
         from urllib.request import url2pathname  # half of the web comes with it
 
-        return Path(url2pathname(unquote(urlsplit(text).path)))
+        parts = urlsplit(text)
+        if parts.netloc not in ("", "localhost"):
+            raise PathError(
+                f"'{text}' names the machine '{parts.netloc}'. Type: file:///{parts.netloc}{parts.path}"
+            )
+        return Path(url2pathname(unquote(parts.path)))
     if not protocol(text):
+        if found := _ALMOST.match(text):
+            raise PathError(f"'{text}' is no URI yet. Did you mean '{found[1]}://{text[found.end() :]}'?")
         return Path(text)
     if not text.partition("://")[2].strip("/"):
         raise PathError(f"'{text}' names no place. Give all of it, such as az://container/folder.")

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from earmark.errors import StoreError
+from earmark.errors import PathError, StoreError
 from earmark.features import FRONT_END, feature_to_dict
 from earmark.remote import RemotePath
 from earmark.remote import place as place_of
@@ -97,19 +97,22 @@ class Shelf:
                 found[entry.name] = known[entry.name]
                 continue
             try:
-                found[entry.name] = self._keys(entry.name)
+                found[entry.name] = self._keys(entry)
             except FileNotFoundError:  # pruned by another process just now
                 continue
             except StoreError:
                 damaged.append(entry.name)
         return found, damaged
 
-    def _keys(self, name: str) -> Part:
+    def _keys(self, entry: Entry) -> Part:
+        name = entry.name
         head = self.place.read(name, _PREFIX)
         if len(head) == _PREFIX:
             for needed in (parts.header_size, parts.keys_size):
                 if (size := needed(head, name)) > len(head):
                     head = self.place.read(name, size)
+        if parts.whole_size(head, name) != entry.size:
+            raise StoreError(f"{name} is damaged: it was cut off.")
         return parts.from_buffer(head, name, only_keys=True)
 
     def read(self, name: str) -> Part:
@@ -156,8 +159,14 @@ class Store:
     """
 
     def __init__(self, place: str | Path | None = None) -> None:
+        if place is not None and not str(place).strip():
+            raise PathError("The store's path is empty. Give a folder or a URI.")
         told = place_of(str(place or os.environ.get(PLACE) or default_folder()))
         if isinstance(told, RemotePath):
+            if not told.listable:
+                raise PathError(
+                    f"{told} is on the web, where nothing can be listed. Give a folder or object storage."
+                )
             self.place: Place = Bucket(told)
             self.address = told.address
         else:

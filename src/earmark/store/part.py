@@ -145,6 +145,13 @@ def keys_size(head: bytes, name: str) -> int:
         return header_size(head, name) + max(int(tensors[column]["data_offsets"][1]) for column in _COLUMNS)
 
 
+def whole_size(head: bytes, name: str) -> int:
+    """Return how long the file must be; ``head`` holds its whole header."""
+    with _sense(name):
+        tensors, _ = _header(head, name)
+        return header_size(head, name) + max(int(tensor["data_offsets"][1]) for tensor in tensors.values())
+
+
 def rows(head: bytes, name: str) -> int:
     """Return how many clips a part tells of; ``head`` holds its whole header."""
     with _sense(name):

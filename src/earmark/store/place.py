@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -55,6 +56,7 @@ class Place(Protocol):
         """Remove what killed writers left, and return how many files that were."""
 
 
+_FEATURE = re.compile(r"[^/]+-[0-9a-f]{16}")
 _USED_AGAIN = 3600.0  # seconds; noting every use would be a write for every read
 
 
@@ -76,8 +78,8 @@ class Folder:
             return
         for entry in ordered:
             name = f"{folder}/{entry.name}" if folder else entry.name
-            if entry.name.startswith("."):
-                continue
+            if entry.name.startswith(".") or not (folder or _FEATURE.fullmatch(entry.name)):
+                continue  # at the top only the folders of features: a store may share its folder with anything
             if entry.is_dir(follow_symlinks=False):
                 yield from self.entries(name)
                 continue
