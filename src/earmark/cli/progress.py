@@ -22,7 +22,7 @@ from earmark.types import Problem
 
 _REFRESH = 10  # a second
 _CLASSES = 12  # named before "and so many more"
-_BAR, _SHORTEST_BAR = 28, 8  # columns
+_BAR, _SHORT_BAR = 28, 8  # columns
 _PLAIN_SECONDS = 10.0  # between two lines where there is no bar
 
 
@@ -229,8 +229,10 @@ class Terminal:
         room = self.console.width - 2 - len(stage)  # a ^C that the terminal echoes must find a place
         grid = Table.grid()
         grid.add_column(no_wrap=True, width=len(stage))
-        bar = min(_BAR, room - len(text) - 2)
-        if share is None or bar < _SHORTEST_BAR:
+        bar = (
+            _BAR if room > 3 * _BAR else _SHORT_BAR
+        )  # by the screen and not by the words, so that it stands still
+        if share is None or room < 5 * _SHORT_BAR:
             grid.add_column(no_wrap=True, overflow="ellipsis", width=room)
             grid.add_row(stage, text)
             return grid
