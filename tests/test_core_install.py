@@ -50,11 +50,20 @@ def test_what_only_training_needs_is_not_there(core_python, package):
     assert "ModuleNotFoundError" in run(core_python, "-c", f"import {package}", code=1).stderr
 
 
-def test_training_says_what_to_install(core_python, tone_set):
-    arguments = ("train", tone_set, "--pattern", "{label}_{group}_{take}.wav")
-    done = run(core_python, "-m", "earmark", *arguments, code=2)
+@pytest.mark.parametrize(
+    "command", [["train"], ["evaluate"], ["extract"], ["store", "list"], ["store", "size"], ["store", "prune"]],
+    ids=" ".join,
+)  # fmt: skip
+def test_what_is_not_there_says_what_to_install(core_python, tone_set, command):
+    more = [] if command[0] == "store" else [tone_set, "--pattern", "{label}_{group}_{take}.wav"]
+    done = run(core_python, "-m", "earmark", *command, *more, code=2)
     assert "which is not installed. Type: pip install 'earmark[train]'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_many_files_are_predicted_by_processes(core_python, tone_model, tone_set):
+    done = run(core_python, "-m", "earmark", "predict", tone_model, tone_set, "--format", "json")
+    assert len(json.loads(done.stdout)) == 54
 
 
 def test_help_works(core_python):

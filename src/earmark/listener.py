@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from earmark.dataset import Dataset
-from earmark.extract import Progress
 from earmark.runs import Run
 from earmark.split import Split
+
+if TYPE_CHECKING:
+    from earmark.extract import Progress
 
 
 class Listener(Protocol):

@@ -96,14 +96,15 @@ def extract(
     DATASET is as for the other commands; or a sound file, or with --layout sounds a folder of them, without labels.
     What the store has is not computed again, so an interrupted run goes on when the same command is given again.
     """
-    from earmark import pipeline
     from earmark.cli import ready, show
+
+    ready.can_extract()
+    from earmark import pipeline
     from earmark.cli.events import watcher
     from earmark.engine import open_engine
     from earmark.recipe import DataSettings
     from earmark.store import Store
 
-    ready.can_extract()
     if hop is not None and window is None:
         raise SettingError("--hop goes with --window.")
     made = [
@@ -142,14 +143,15 @@ def _train(
     recipe: Recipe, output: Path | None, engine: str, address: str | None, workers: int | None, progress: str,
     runs: Path, strict: bool, as_json: bool,
 ) -> int:  # fmt: skip
-    from earmark import pipeline
     from earmark.cli import ready, show
-    from earmark.cli.events import watcher
-    from earmark.engine import open_engine
 
     ready.can_train()
     ready.can_write(output)
     ready.can_hold_runs(runs)
+    from earmark import pipeline
+    from earmark.cli.events import watcher
+    from earmark.engine import open_engine
+
     with watcher(progress) as terminal:
         result = pipeline.train(recipe, output, runs, terminal, open_engine(engine, workers, address))
     show.train(result, as_json)
@@ -175,8 +177,10 @@ def evaluate(
     claimed stands beside it. With a MODEL.earmark and a DATASET, the model is judged by recordings it was not
     trained on.
     """
-    from earmark import pipeline
     from earmark.cli import ready, show
+
+    ready.can_extract()
+    from earmark import pipeline
     from earmark.cli.events import watcher
     from earmark.engine import open_engine
 

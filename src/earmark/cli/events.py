@@ -6,16 +6,17 @@ import json
 import sys
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from earmark.cli.progress import Terminal
 from earmark.dataset import Dataset
 from earmark.errors import UnknownNameError
-from earmark.extract import Progress
 from earmark.listener import Silent
-from earmark.outcome import features_to_dict
 from earmark.runs import Run
 from earmark.split import Split
+
+if TYPE_CHECKING:
+    from earmark.extract import Progress
 
 _INTERVAL = 0.5  # seconds between two events of one kind
 
@@ -51,6 +52,8 @@ class Events:
 
     def extracting(self, progress: Progress) -> None:
         """More clips have features."""
+        from earmark.outcome import features_to_dict
+
         done, now = progress.so_far, time.perf_counter()
         elapsed = max(now - self._began.setdefault("features", now), 1e-9)
         new = done.computed + done.reread

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 import time
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.live import Live
@@ -14,11 +15,13 @@ from rich.text import Text
 
 from earmark.cli.words import on_one_line
 from earmark.dataset import Dataset
-from earmark.extract import Progress
 from earmark.readers.listing import count
 from earmark.runs import Run
 from earmark.split import Split
 from earmark.types import Problem
+
+if TYPE_CHECKING:
+    from earmark.extract import Progress
 
 _REFRESH = 10  # a second
 _CLASSES = 12  # named before "and so many more"

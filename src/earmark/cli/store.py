@@ -42,9 +42,10 @@ def list_(place: str | None, as_json: bool) -> int:
     from rich.table import Table
 
     from earmark.cli import ready, show
-    from earmark.store import Store
 
     ready.can_extract()
+    from earmark.store import Store
+
     opened = Store(place)
     stock = list(opened.stock())
     if as_json:
@@ -71,10 +72,11 @@ def list_(place: str | None, as_json: bool) -> int:
 def size(place: str | None, as_json: bool) -> int:
     """Say how large the store is."""
     from earmark.cli import ready, show
+
+    ready.can_extract()
     from earmark.readers.listing import count
     from earmark.store import Store
 
-    ready.can_extract()
     opened = Store(place)
     entries = list(opened.parts())
     total = sum(entry.size for entry in entries)
@@ -100,10 +102,11 @@ def size(place: str | None, as_json: bool) -> int:
 def prune(place: str | None, age: str | None, keep: str | None, dry_run: bool, as_json: bool) -> int:
     """Delete what has not been used for long, or the longest unused until the rest is small enough."""
     from earmark.cli import ready, show
+
+    ready.can_extract()
     from earmark.readers.listing import count
     from earmark.store import Store
 
-    ready.can_extract()
     if age is None and keep is None:
         raise SettingError("Say what may go: --older-than 90d, --keep 20GB, or both.")
     before = None if age is None else time.time() - _seconds(age)
