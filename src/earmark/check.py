@@ -12,9 +12,9 @@ import numpy as np
 from earmark.audio import decode
 from earmark.dataset import Dataset
 from earmark.engine import Engine, Local, Lost, each
+from earmark.engine.fetch import fetched
 from earmark.errors import AudioError, SplitError
 from earmark.leakage import leakage
-from earmark.remote import local_file, place
 from earmark.split import Rows, SplitSettings, random_split
 from earmark.types import Clip, Problem, problem_of
 
@@ -111,7 +111,7 @@ def check(
 def _examine(where: tuple[str, float | None, float | None]) -> _Vitals | AudioError:
     address, start, end = where
     try:
-        wave = decode(local_file(place(address)), start, end)
+        wave = decode(fetched(address), start, end)
     except AudioError as error:
         return error
     loudness = np.abs(wave.samples)

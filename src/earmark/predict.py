@@ -251,9 +251,9 @@ def _here(path: str) -> Path:
     """Return the file on this machine: itself, or a copy of what is at a URI."""
     if "://" not in path:
         return Path(path)
-    from earmark.remote import local_file, place  # a file needs none of it
+    from earmark.engine.fetch import fetched  # a file needs none of it
 
-    return local_file(place(path))
+    return fetched(path)
 
 
 _GOLDEN_SECONDS = 0.5

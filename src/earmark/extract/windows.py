@@ -8,9 +8,9 @@ from dataclasses import replace
 
 from earmark.audio.length import seconds_of
 from earmark.dataset import Clips, Dataset
-from earmark.engine import Engine, Local, Lost, alive, each, rest
+from earmark.engine import Engine, Local, Lost, each
+from earmark.engine.fetch import fetched
 from earmark.errors import AudioError, SettingError
-from earmark.remote import local_file, place
 from earmark.types import Problem
 
 _SHORTEST = 0.05  # seconds; a feature says nothing about less
@@ -73,11 +73,8 @@ def windows(
 
 
 def _length(address: str) -> float | AudioError:
-    rest()  # a download takes its time, and has a patience of its own
     try:
-        file = local_file(place(address))
-        alive()
-        return seconds_of(file)
+        return seconds_of(fetched(address))
     except AudioError as error:
         return error
 

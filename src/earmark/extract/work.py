@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import numpy as np
 import xxhash
@@ -16,10 +15,11 @@ from numpy.typing import NDArray
 
 from earmark.audio import decode
 from earmark.audio.kept import kept_open
+from earmark.engine.fetch import fetched
 from earmark.engine.watch import alive, rest
 from earmark.errors import AudioError, TooLongAudioError
 from earmark.features import extract_each
-from earmark.remote import is_uri, local_file, place, shown
+from earmark.remote import shown
 from earmark.store import Index, Part, Shelf, Store
 from earmark.store.part import Hashes, seal
 from earmark.types import Feature, Waveform
@@ -149,7 +149,7 @@ class Work:
                 continue
             alive()
             try:
-                wave = decode(_here(address), chunk.starts[i], chunk.ends[i])
+                wave = decode(fetched(address), chunk.starts[i], chunk.ends[i])
                 sound = sound_of(wave)
                 new = [f for f in wanted if not _knows(known[f], sound)]
                 values = dict(zip(new, extract_each([self.features[f] for f in new], wave), strict=True))
@@ -249,16 +249,6 @@ def sound_of(wave: Waveform) -> tuple[int, int]:
     """Return what identifies a sound whatever file it is in: a hash of its samples and their rate, in two halves."""
     whole = xxhash.xxh3_128_intdigest(np.ascontiguousarray(wave.samples).data, seed=wave.sample_rate)
     return whole >> 64, whole & (2**64 - 1)
-
-
-def _here(address: str) -> Path:
-    """Return the file on this machine. A download takes its time, and has a patience of its own."""
-    if not is_uri(address):
-        return local_file(place(address))
-    rest()
-    file = local_file(place(address))
-    alive()
-    return file
 
 
 def part_name(keys: Hashes, own: NDArray[np.bool_] | None = None) -> str:
