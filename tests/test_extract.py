@@ -662,6 +662,7 @@ class Fatal:
     dims: ClassVar[int] = 2
     sample_rate: int = RATE
     resampler: str = "soxr_hq"
+    channel: str = "mean"
     how: str = "kill"
 
     def extract(self, waveform):

@@ -253,7 +253,7 @@ def test_what_was_in_the_buffers_does_not_matter():
 
 
 def test_the_loudest_that_is_read_does_not_overflow():
-    samples = np.full(200_000, audio._LOUDEST, np.float32)
+    samples = np.full(200_000, audio.LOUDEST, np.float32)
     for n_fft in (2_048, 65_536):
         assert np.isfinite(our_mfcc(samples, n_fft=n_fft)).all()
 
@@ -514,7 +514,10 @@ class TestEveryFeature:
 
     def test_reads_every_setting(self, feature):
         others = OTHER_VALUES[feature.name]
-        assert {f.name for f in dataclasses.fields(feature)} == set(others), "give each setting another value"
+        settings = {f.name for f in dataclasses.fields(feature)} - {
+            "channel"
+        }  # which is of the file, not of its sound
+        assert settings == set(others), "give each setting another value"
         source = Waveform(waveform(feature).samples, 44_100)
 
         def values(feature):
@@ -591,6 +594,8 @@ def test_real_files_of_every_kind(librosa, data_root, method):
     feature = Mfcc(resampler=method)
     compared = 0
     for path in real_files(data_root):
+        if soundfile.info(path).subtype == "MPEG_LAYER_III" and path.suffix == ".wav":
+            continue  # which libsndfile ends early, and librosa with it
         try:
             ours = feature.extract(load(path, feature.sample_rate, method, 0.0))
         except AudioError:

@@ -150,6 +150,7 @@ class Loudest:
     course: ClassVar[bool] = False
     sample_rate: int = 22_050
     resampler: str = "soxr_hq"
+    channel: str = "mean"
     dims: int = 1
 
     def extract(self, waveform):

@@ -21,7 +21,7 @@ from earmark.audio.kept import kept_open
 from earmark.audio.length import seconds_of
 from earmark.dataset import Clips, Dataset
 from earmark.engine import Lost
-from earmark.errors import AudioError, SettingError
+from earmark.errors import AudioError, SettingError, TooLongAudioError
 from earmark.extract import fill
 from earmark.extract.windows import _cuts, windows
 from earmark.features import LogMel
@@ -329,14 +329,17 @@ def test_a_long_recording_and_a_long_table_stay_small(monkeypatch, tmp_path, cap
     shutil.rmtree(tmp_path)
 
 
-def test_a_stream_of_several_hours_is_refused_before_it_fills_the_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr("earmark.audio.MAX_SECONDS", 2.0)
+def test_a_stream_longer_than_memory_takes_is_cut_all_the_same(tmp_path, monkeypatch):
+    monkeypatch.setattr("earmark.audio.limits.MAX_SECONDS", 2.0)
     path = tmp_path / "a.flac"
     soundfile.write(path, noise(5), RATE)
     path.write_bytes(streamed(path.read_bytes()))
     cut, problems = cut_up(dataset(tmp_path, Clip("a.flac", (), "")), 1.0, 1.0)
-    assert len(cut.clips) == 0
-    assert [p.kind for p in problems] == ["too_long"]
+    assert not problems
+    assert [(c.start, c.end) for c in cut.clips] == [(float(i), i + 1.0) for i in range(5)]
+    assert decode(path, 3.0, 4.0).seconds == 1.0
+    with pytest.raises(TooLongAudioError):
+        decode(path)
 
 
 def test_a_file_that_kills_whoever_opens_it_is_named(write_wav, tmp_path, monkeypatch):

@@ -15,7 +15,9 @@
     │   └── LeakageError            a recording, or identical audio, stands on both sides of a split
     ├── AudioError                  one file (path, reason)
     │   ├── UnreadableAudioError
+    │   │   └── MissingDecoderError  it is sound, but what reads it was not installed
     │   ├── EmptyAudioError
+    │   ├── NoChannelAudioError    a channel was asked for that it does not have
     │   ├── NotFiniteAudioError     NaN or infinite samples
     │   ├── TooShortAudioError
     │   └── TooLongAudioError
@@ -138,6 +140,18 @@ class UnreadableAudioError(AudioError):
     """The decoder cannot make sense of the file."""
 
     kind = "unreadable"
+
+
+class MissingDecoderError(UnreadableAudioError):
+    """The file is of a kind that only an extra of Earmark reads, which is not installed."""
+
+    kind = "no_decoder"
+
+
+class NoChannelAudioError(AudioError):
+    """The channel that was asked for is not in the file."""
+
+    kind = "no_channel"
 
 
 class EmptyAudioError(AudioError):

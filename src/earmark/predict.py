@@ -96,12 +96,12 @@ class Predictor:
         """
         feature = self.bundle.feature
         if path == STDIN:
-            waveform = read_stream(stdin or sys.stdin.buffer, STDIN)
+            waveform = read_stream(stdin or sys.stdin.buffer, STDIN, channel=feature.channel)
         elif Path(path).is_fifo():  # as a shell's <(...) gives it
             with Path(path).open("rb") as pipe:
-                waveform = read_stream(pipe, path)
+                waveform = read_stream(pipe, path, channel=feature.channel)
         else:
-            waveform = load(_here(path), feature.sample_rate, feature.resampler)
+            waveform = load(_here(path), feature.sample_rate, feature.resampler, channel=feature.channel)
         return self._prediction(path, waveform.seconds, self.score_waveform(waveform))
 
     def predict_all(

@@ -7,11 +7,14 @@ import math
 import types
 import typing
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from earmark.errors import SettingError, UnknownNameError, nearest
 
 T = TypeVar("T")
+
+_WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 
 
 def to_dict(settings: Any) -> dict[str, Any]:
@@ -87,7 +90,15 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     if origin in (typing.Union, types.UnionType):
         if value is None and type(None) in args:
             return None
-        return _convert(next(a for a in args if a is not type(None)), value, where)
+        first, *others = (a for a in args if a is not type(None))
+        for hint in others:
+            with suppress(SettingError):
+                return _convert(hint, value, where)
+        try:
+            return _convert(first, value, where)
+        except SettingError as error:
+            more = "".join(f" Also: {_WORDS.get(other, other.__name__)}." for other in others)
+            raise SettingError(f"{error}{more}") from None
     if origin is typing.Literal:
         if value in args and not isinstance(value, bool):
             return value
@@ -105,8 +116,7 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         return _finite(value, where)
     if hint is Any or (isinstance(value, hint) and not (isinstance(value, bool) and hint is not bool)):
         return value
-    words = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
-    raise SettingError(f"{where} is {value!r}, but must be {words.get(hint, hint.__name__)}.")
+    raise SettingError(f"{where} is {value!r}, but must be {_WORDS.get(hint, hint.__name__)}.")
 
 
 def _finite(value: float, where: str) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,6 +114,10 @@ class Feature(Protocol):
     @property
     def resampler(self) -> str:
         """How other rates are brought to ``sample_rate``: a key of ``audio.RESAMPLERS``."""
+
+    @property
+    def channel(self) -> Literal["mean", "first"] | int:
+        """Which channel of a file it hears: the mean of all, the first, or one by its number from 1."""
 
     @property
     def dims(self) -> int:

@@ -1,12 +1,12 @@
-"""`seconds_of`: how long a file is, by its header, without decoding where that will do."""
+"""How long a file is, and at what rate, by its header, without decoding where that will do."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-from earmark.audio import MAX_RATE, _reason, decode, riff
-from earmark.errors import EmptyAudioError, UnreadableAudioError
+from earmark.audio import limits
+from earmark.audio.sound import open_sound
+from earmark.errors import EmptyAudioError
 
 _MOST = 1e7  # seconds, four months: beyond it a header lies, or the length was never written
 
@@ -19,23 +19,19 @@ def seconds_of(path: Path) -> float:
     AudioError
         When it cannot be read.
     """
-    import soundfile
+    with open_sound(path, path) as sound:
+        limits.check_rate(path, sound.rate)
+        if sound.frames == 0:
+            raise EmptyAudioError(path, "the file holds no samples")
+        if sound.frames is not None and sound.frames / sound.rate <= _MOST:
+            return sound.frames / sound.rate
+        for _ in sound.read(0, None):  # a stream that was never told its length
+            pass
+        return sound.reached / sound.rate
 
-    try:
-        with path.open("rb", buffering=0) as file:
-            header = riff.parse(file)
-        if header is not None:
-            return header.frames / header.sample_rate
-        with soundfile.SoundFile(str(path) if os.name == "nt" else os.fsencode(path)) as sound:
-            rate, frames, in_place = int(sound.samplerate), int(sound.frames), sound.seekable()
-    except OSError as error:
-        raise UnreadableAudioError(path, (error.strerror or str(error)).lower()) from error
-    except soundfile.LibsndfileError as error:
-        raise UnreadableAudioError(path, _reason(error)) from None
-    if not 0 < rate <= MAX_RATE:
-        raise UnreadableAudioError(path, f"its header says {rate} Hz; at most {MAX_RATE} Hz are read")
-    if frames == 0:
-        raise EmptyAudioError(path, "the file holds no samples")
-    if not in_place or frames / rate > _MOST:  # a stream that was never told its length
-        return decode(path).seconds
-    return frames / rate
+
+def rate_of(path: Path) -> int:
+    """Return the sample rate of a sound file in Hz. Raises as `seconds_of` does."""
+    with open_sound(path, path) as sound:
+        limits.check_rate(path, sound.rate)
+        return sound.rate

@@ -8,17 +8,22 @@ from __future__ import annotations
 import os
 import struct
 import sys
+from collections.abc import Iterator
 from io import FileIO
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from earmark.audio.scratch import borrow
+from earmark.errors import UnreadableAudioError
 
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _GUID_END = bytes.fromhex("000000001000800000aa00389b71")  # follows the tag that it stands for
 _MAX_CHANNELS = 64
+PIECE = 1 << 20  # samples read at a time
+_UNKNOWN = 0x7FFF_F000  # from here on stands what is written where the length is not known yet
 _MAX_CHUNKS = 64  # zeros read as empty chunks, and a damaged file may hold a gigabyte of them
 
 
@@ -42,13 +47,17 @@ _ENCODINGS = {
 
 
 class Header(NamedTuple):
-    """Where the interleaved samples of a file lie, and how they are written."""
+    """Where the interleaved samples of a file lie, and how they are written.
+
+    ``frames`` are there, ``promised`` are told of; ``None`` where the header was never finished.
+    """
 
     channels: int
     sample_rate: int
     encoding: Encoding
     data_offset: int
     frames: int
+    promised: int | None
 
 
 def parse(file: FileIO) -> Header | None:
@@ -57,24 +66,57 @@ def parse(file: FileIO) -> Header | None:
     if len(head) < 12 or head[:4] != b"RIFF" or head[8:] != b"WAVE":
         return None
     size = file.seek(0, os.SEEK_END)
-    position, layout = 12, None
-    for _ in range(_MAX_CHUNKS):
-        file.seek(position)
-        head = file.read(8)
-        if len(head) < 8:
-            return None
-        chunk, length = struct.unpack("<4sI", head)
+    layout = None
+    for chunk, position, length in _chunks(file):
         if chunk == b"fmt ":
             layout = _layout(file.read(min(length, 40)))
             if layout is None:
                 return None
         elif chunk == b"data":
-            # Nothing, or more than there is: a recorder that was cut off, or a pipe.
-            if layout is None or not 0 < length <= size - position - 8:
+            if layout is None:
                 return None
             channels, rate, encoding = layout
-            return Header(channels, rate, encoding, position + 8, length // (encoding.width * channels))
+            block, there = encoding.width * channels, size - position
+            # A recorder that was cut off, or wrote to a pipe, has never come back to say how much it wrote.
+            unfinished = (_UNKNOWN <= length > there) or (length == 0 < there and not _chunk_at(file, there))
+            promised = None if unfinished else length // block
+            if not unfinished:
+                there = min(there, length)
+            return Header(channels, rate, encoding, position, there // block, promised)
+    return None
+
+
+def _chunks(file: FileIO | BinaryIO) -> Iterator[tuple[bytes, int, int]]:
+    """Yield the name, the place and the stated length of each chunk; the file stands at its content."""
+    position = 12
+    for _ in range(_MAX_CHUNKS):
+        file.seek(position)
+        head = file.read(8)
+        if len(head) < 8:
+            return
+        chunk, length = struct.unpack("<4sI", head)
+        yield chunk, position + 8, length
         position += 8 + length + length % 2
+
+
+def _chunk_at(file: FileIO, room: int) -> bool:
+    """Say whether a chunk begins where the file stands, ``room`` bytes before its end: a name and a length."""
+    head = file.read(8)
+    return (
+        len(head) == 8
+        and head[:4].isascii()
+        and head[:4].decode().isprintable()
+        and (int.from_bytes(head[4:], "little") <= room - 8)
+    )
+
+
+def format_tag(file: BinaryIO) -> int | None:
+    """Return how the samples of a wav are encoded, by its number in the header, or ``None`` where it does not say."""
+    for chunk, _, length in _chunks(file):
+        if chunk == b"fmt ":
+            fmt = file.read(min(length, 40))
+            tag = int.from_bytes(fmt[:2], "little")
+            return int.from_bytes(fmt[24:26], "little") if tag == _EXTENSIBLE and len(fmt) >= 26 else tag
     return None
 
 
@@ -123,3 +165,34 @@ def read(file: FileIO, header: Header, first: int, last: int) -> NDArray[Any] | 
         if sys.byteorder == "big":
             samples.byteswap(inplace=True)
     return samples.reshape(-1, header.channels)
+
+
+class RiffSound:
+    """An open plain wav. A `earmark.audio.sound.Sound`."""
+
+    certain = True
+
+    def __init__(self, file: FileIO, header: Header, name: Path | str) -> None:
+        self._file, self._header, self._name = file, header, name
+        self.rate, self.channels = header.sample_rate, header.channels
+        self.frames: int | None = header.frames
+        self.promised = header.promised
+        _, kind, self.full, self.silence = header.encoding
+        self.whole_numbers = not kind.startswith("float")
+        self.encoding = f"WAV, {8 * header.encoding.width}-bit{'' if self.whole_numbers else ' float'}"
+        self.reached = 0
+        self.faults: list[tuple[str, str]] = []
+        if header.promised is None:
+            told = "its header was never finished, as when a recorder is cut off; it was read to its end"
+            self.faults.append(("unfinished", told))
+
+    def read(self, first: int, last: int | None) -> Iterator[NDArray[Any]]:
+        """Yield frames as they are stored, up to a million samples at a time."""
+        last = self._header.frames if last is None else last
+        step = max(1, PIECE // self.channels)
+        for begin in range(first, last, step):
+            frames = read(self._file, self._header, begin, min(begin + step, last))
+            if frames is None:
+                raise UnreadableAudioError(self._name, "the file became shorter while it was read")
+            self.reached = begin + len(frames)
+            yield frames

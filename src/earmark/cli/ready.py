@@ -9,7 +9,7 @@ from pathlib import Path
 from earmark.errors import MissingExtraError, PathError
 
 # Each module that is needed beyond the core, and the package that brings it.
-_EXTRACTION = {"platformdirs": "platformdirs", "safetensors": "safetensors", "xxhash": "xxhash"}
+_EXTRACTION = {"platformdirs": "platformdirs", "safetensors": "safetensors"}
 _TRAINING = {
     **_EXTRACTION,
     "filelock": "filelock",

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
 from earmark.audio import decode
+from earmark.audio.fingerprint import sound_of
 from earmark.audio.kept import kept_open
 from earmark.engine.fetch import fetched
 from earmark.engine.watch import alive, rest
-from earmark.errors import AudioError, TooLongAudioError
+from earmark.errors import AudioError, MissingDecoderError, TooLongAudioError
 from earmark.features import extract_each
 from earmark.remote import shown
 from earmark.store import Index, Part, Shelf, Store
@@ -142,22 +144,24 @@ class Work:
         writers = [_Writer(shelf) for shelf in shelves]
         stored = computed = reread = skipped = 0
         total, failed = 0.0, dict[int, tuple[str, str]]()
-        for i, address in enumerate(chunk.addresses):
+        for i in range(len(chunk.addresses)):
             wanted = np.flatnonzero(all_wanted[i]).tolist()
             if not wanted:
                 stored += 1
                 continue
             alive()
             try:
-                wave = decode(fetched(address), chunk.starts[i], chunk.ends[i])
-                sound = sound_of(wave)
-                new = [f for f in wanted if not _knows(known[f], sound)]
-                values = dict(zip(new, extract_each([self.features[f] for f in new], wave), strict=True))
+                heard = self._hear(chunk, i, wanted)
+                new = [f for f in wanted if not _knows(known[f], heard[f].sound)]
+                values = self._extract(new, heard)
             except MemoryError:
                 failed[i] = TooLongAudioError.kind, "there is not enough memory for it"
                 continue
             except AudioError as error:
-                if isinstance(error.__cause__ or error.__context__, OSError):  # the system's, not the file's
+                # The system's fault, or that of what is installed, and not the file's.
+                if isinstance(error, MissingDecoderError) or isinstance(
+                    error.__cause__ or error.__context__, OSError
+                ):
                     failed[i] = error.kind, error.reason
                     continue
                 skipped += 1
@@ -165,9 +169,9 @@ class Work:
                     writers[f].add(chunk, i, problem=(error.kind, error.reason))
                 continue
             for f in wanted:
-                writers[f].add(chunk, i, sound, wave.seconds, values.get(f))
+                writers[f].add(chunk, i, heard[f].sound, heard[f].wave.seconds, values.get(f))
             computed, reread = computed + bool(new), reread + (not new)
-            total += wave.seconds
+            total += heard[wanted[0]].wave.seconds
             if self.publish:
                 for writer in writers:
                     writer.flush(_PART_BYTES)
@@ -176,9 +180,34 @@ class Work:
                 writer.flush(0)
         return Done(stored, computed, reread, skipped, total, failed)
 
+    def _hear(self, chunk: Chunk, row: int, wanted: list[int]) -> dict[int, _Heard]:
+        """Decode a clip, once for each channel that the wanted features hear."""
+        file = fetched(chunk.addresses[row])
+        by_channel: dict[Any, _Heard] = {}
+        for channel in {self.features[f].channel for f in wanted}:
+            wave = decode(file, chunk.starts[row], chunk.ends[row], channel)
+            by_channel[channel] = _Heard(wave, sound_of(wave))
+        return {f: by_channel[self.features[f].channel] for f in wanted}
+
+    def _extract(self, which: list[int], heard: dict[int, _Heard]) -> dict[int, NDArray[np.float32]]:
+        """Return the values of some features, which share what they can."""
+        values: dict[int, NDArray[np.float32]] = {}
+        for sound in {heard[f].sound for f in which}:
+            alike = [f for f in which if heard[f].sound == sound]
+            found = extract_each([self.features[f] for f in alike], heard[alike[0]].wave)
+            values |= zip(alike, found, strict=True)
+        return values
+
     def probe(self) -> Work:
         """Return the same work without anything kept."""
         return replace(self, publish=False)
+
+
+class _Heard(NamedTuple):
+    """One channel of a clip, or their mean, and what it is known by."""
+
+    wave: Waveform
+    sound: tuple[int, int]
 
 
 class _Writer:
@@ -243,12 +272,6 @@ class _Writer:
         seal(part)
         self._shelf.write(self._shelf.name_of(part_name(keys, part.frames > 0)), part)
         self._clear()
-
-
-def sound_of(wave: Waveform) -> tuple[int, int]:
-    """Return what identifies a sound whatever file it is in: a hash of its samples and their rate, in two halves."""
-    whole = xxhash.xxh3_128_intdigest(np.ascontiguousarray(wave.samples).data, seed=wave.sample_rate)
-    return whole >> 64, whole & (2**64 - 1)
 
 
 def part_name(keys: Hashes, own: NDArray[np.bool_] | None = None) -> str:

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from earmark.audio.mix import Channel
 from earmark.features.mel import DECIBELS
 from earmark.features.spectral import Heard, Resampler, Spectral
 from earmark.types import FloatArray
@@ -28,6 +29,8 @@ class LogMel(Spectral):
     n_fft, hop_length, n_mels, fmin, fmax, top_db
         As in librosa. Lengths are samples, frequencies Hz (``fmax=None`` is half the rate); everything more
         than ``top_db`` below a clip's loudest band is raised to that level.
+    channel
+        Of a file with several: their ``"mean"``, the ``"first"``, or one by its number from 1.
 
     Examples
     --------
@@ -50,6 +53,7 @@ class LogMel(Spectral):
     fmin: float = 0.0
     fmax: float | None = None
     top_db: float = 80.0
+    channel: Channel = "mean"
 
     def __post_init__(self) -> None:
         self._check()

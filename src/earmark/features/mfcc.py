@@ -7,6 +7,7 @@ from typing import ClassVar, Literal, get_args
 
 import numpy as np
 
+from earmark.audio.mix import Channel
 from earmark.features.cepstrum import cosines, moments, slope
 from earmark.features.spectral import Heard, Resampler, Spectral
 from earmark.types import FloatArray
@@ -27,6 +28,8 @@ class Mfcc(Spectral):
     n_mfcc, n_fft, hop_length, n_mels, fmin, fmax, top_db
         As in librosa. Lengths are samples, frequencies Hz (``fmax=None`` is half the rate); everything more
         than ``top_db`` below a clip's loudest band is raised to that level.
+    channel
+        Of a file with several: their ``"mean"``, the ``"first"``, or one by its number from 1.
     statistics
         What is kept of each coefficient's course over time, in the order of the vector: ``mean``, ``std``, and
         ``delta_mean`` and ``delta_std`` of its slope. Empty: the course itself is returned, frame by frame.
@@ -51,6 +54,7 @@ class Mfcc(Spectral):
     fmin: float = 0.0
     fmax: float | None = None
     top_db: float = 80.0
+    channel: Channel = "mean"
     statistics: tuple[Statistic, ...] = ("mean",)
 
     def __post_init__(self) -> None:

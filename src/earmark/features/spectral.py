@@ -9,6 +9,7 @@ from typing import ClassVar, Literal, NamedTuple, get_args
 
 import numpy as np
 
+from earmark.audio.mix import MOST_CHANNELS, Channel
 from earmark.audio.scratch import borrow
 from earmark.errors import SettingError
 from earmark.features.mel import MelSpectrum
@@ -53,6 +54,7 @@ class Spectral:
     fmin: float
     fmax: float | None
     top_db: float
+    channel: Channel
 
     def summarise(self, heard: Heard) -> FloatArray:
         """Return the feature's values, in memory of their own."""
@@ -93,11 +95,16 @@ class Spectral:
             (0 < self.top_hz <= half, "fmax", f"above 0 and at most half the sample rate ({half:g})"),
             (0 <= self.fmin < self.top_hz, "fmin", f"from 0 to below fmax ({self.top_hz:g})"),
             (self.top_db > 0, "top_db", "above 0"),
+            (_is_channel(self.channel), "channel", "'mean', 'first', or a number from 1"),
             *more,
         )
         for good, name, allowed in rules:
             if not good:
                 raise SettingError(f"[feature] {name} is {getattr(self, name)!r}, but must be {allowed}.")
+
+
+def _is_channel(channel: Channel) -> bool:
+    return channel in ("mean", "first") or (isinstance(channel, int) and 1 <= channel <= MOST_CHANNELS)
 
 
 def hear(samples: FloatArray, spectrum: MelSpectrum, top_db: float, needs_shape: bool) -> Heard:

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from earmark.audio.mix import Channel
 from earmark.features.cepstrum import cosines, moments, slope
 from earmark.features.mel import DECIBELS, padded
 from earmark.features.shape import SHAPES
@@ -42,6 +43,8 @@ class Stats(Spectral):
     n_mfcc, n_fft, hop_length, n_mels, fmin, fmax, top_db
         As in librosa. Lengths are samples, frequencies Hz (``fmax=None`` is half the rate); everything more
         than ``top_db`` below a clip's loudest mel band is raised to that level.
+    channel
+        Of a file with several: their ``"mean"``, the ``"first"``, or one by its number from 1.
 
     Examples
     --------
@@ -66,6 +69,7 @@ class Stats(Spectral):
     fmin: float = 0.0
     fmax: float | None = None
     top_db: float = 80.0
+    channel: Channel = "mean"
 
     def __post_init__(self) -> None:
         self._check((1 <= self.n_mfcc <= self.n_mels, "n_mfcc", f"from 1 to n_mels ({self.n_mels})"))

@@ -1,0 +1,121 @@
+"""Sound through libsndfile: WAV of every kind, FLAC, Ogg, Opus, MP3, AIFF, AU, CAF and others."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import soundfile
+from numpy.typing import NDArray
+
+from earmark.audio import kept
+from earmark.audio.scratch import borrow
+from earmark.errors import UnreadableAudioError
+
+# What libsndfile says of a stream that was never told its length, as a FLAC file written to a pipe, is larger.
+_UNKNOWN_FRAMES = 2**62
+BLOCK = 1 << 20  # samples decoded at a time
+# How libsndfile notes, while it reads a header, that the file is shorter than that says; by a few bytes many are.
+_SHORTER, _PADDING = re.compile(r"(\d+) \(should be (\d+)\)"), 16
+
+
+class _Memory(io.BytesIO):
+    """Bytes as a file. A damaged header sends libsndfile to places before the start: it stays where it is."""
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        try:
+            return super().seek(offset, whence)
+        except (ValueError, OverflowError):
+            return self.tell()
+
+
+@contextmanager
+def opened(source: Path | bytes, name: Path | str, start: float | None) -> Iterator[SndfileSound]:
+    """Open a file, or one in memory; ``name`` stands for it in errors, ``start`` is where reading will begin, seconds.
+
+    Raises
+    ------
+    UnreadableAudioError
+        When libsndfile cannot make sense of it.
+    """
+
+    def is_mp3(file: soundfile.SoundFile) -> bool:
+        return bool(file.format == "MP3")
+
+    try:
+        if isinstance(source, bytes):
+            with soundfile.SoundFile(_Memory(source)) as file:
+                yield SndfileSound(file, name)
+            return
+        # Bytes, where the system's names are bytes: they need not be text.
+        what = str(source) if os.name == "nt" else os.fsencode(source)
+        if start is None or start < kept.FAR:
+            with soundfile.SoundFile(what) as file:
+                yield SndfileSound(file, name)
+        else:
+            with kept.reused("libsndfile", source, lambda: soundfile.SoundFile(what), is_mp3) as file:
+                yield SndfileSound(file, name)
+    except soundfile.LibsndfileError as error:
+        raise UnreadableAudioError(name, _reason(error)) from None
+
+
+class SndfileSound:
+    """A file open in libsndfile. A `earmark.audio.sound.Sound`."""
+
+    certain = False
+    full, silence = 1.0, 0.0
+    whole_numbers = False
+
+    def __init__(self, file: Any, name: Path | str) -> None:
+        self._file, self._name = file, name
+        self.rate, self.channels = int(file.samplerate), int(file.channels)
+        self.encoding = f"{file.format}, {file.subtype.replace('_', ' ')}"
+        # Telephone codecs, and streams that were never told their length, are read from their beginning.
+        in_place = int(file.frames) < _UNKNOWN_FRAMES and type(file).seekable(file)
+        file.seekable = lambda: False  # or soundfile seeks after each read, to where the file stands
+        self.frames = int(file.frames) if in_place else None
+        self.promised = None if self.frames is None else _promised(file, self.frames)
+        self.faults: list[tuple[str, str]] = []
+        self.reached = 0
+
+    def read(self, first: int, last: int | None) -> Iterator[NDArray[Any]]:
+        """Yield float32 frames, block by block: a header may claim hours that are not there."""
+        begin = 0
+        if self.frames is not None:
+            if first != self._file.tell():
+                self._file.seek(first)
+            begin = first
+        end = self.frames if last is None else last
+        block = max(1, BLOCK // self.channels)
+        buffer = borrow("sndfile", block * self.channels, "float32").reshape(block, self.channels)
+        while end is None or begin < end:
+            try:
+                frames = self._file.read(out=buffer if end is None else buffer[: end - begin])
+            except soundfile.LibsndfileError as error:
+                where = f"not readable as sound from about {begin / self.rate:.1f} s on" if begin else ""
+                raise UnreadableAudioError(self._name, _reason(error, where)) from None
+            if len(frames) == 0:
+                return
+            new, begin = frames[max(0, first - begin) :], begin + len(frames)
+            self.reached = begin
+            yield new
+
+
+def _promised(file: Any, frames: int) -> int:
+    """Return how many frames the header tells of: more than there are, where libsndfile noted missing bytes."""
+    most = 1.0
+    for told, there in _SHORTER.findall(file.extra_info):
+        if int(told) - int(there) > _PADDING and int(there):
+            most = max(most, int(told) / int(there))
+    return round(frames * most)
+
+
+def _reason(error: Any, said: str = "") -> str:
+    """Return libsndfile's own words without the path, which stands beside them anyway."""
+    text = str(getattr(error, "error_string", error)).strip().removeprefix("Error : ").rstrip(".")
+    return f"{said or 'not readable as sound'} ({text[:1].lower()}{text[1:]})"

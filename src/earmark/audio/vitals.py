@@ -1,0 +1,214 @@
+"""What can be said of a sound by looking at its samples once, in constant memory however long it is."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.audio import LOUDEST, limits, not_finite, pieces
+from earmark.audio.endings import cut_off
+from earmark.audio.fingerprint import SoundHash
+from earmark.audio.mix import mix
+from earmark.audio.scratch import borrow
+from earmark.audio.sound import Sound, open_sound
+from earmark.types import FloatArray
+
+_FULL = 0.999  # of full scale: from here on a sample counts as clipped
+_FRAME, _FRAMES = 2048, 8  # samples of a frame; frames looked at in a piece of a file, to find its bandwidth
+_FLOOR = 1e-8  # of the strongest band, in power: 80 dB below it, nothing is heard and coders leave nothing
+_LOST = 0.1  # seconds that a decoder may give less than the header promises
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """A sound's measures.
+
+    Parameters
+    ----------
+    seconds
+        Duration.
+    rate, channels, encoding
+        Hz; how many; for a person, such as ``"WAV, 16-bit"``.
+    sound
+        What the mean of the channels is known by: `earmark.audio.fingerprint.sound_of`.
+    peak
+        The largest sample of any channel, full scale 1.
+    clipped
+        Share of the samples at full scale, 0 to 1.
+    offset
+        Mean of the samples, full scale 1.
+    level
+        Root mean square in dB below full scale; minus infinity for digital silence.
+    bandwidth
+        Hz, above which nothing is heard: 80 dB below the strongest band.
+    copies, dead
+        Whether all channels are the same; how many are silent beside others that are not.
+    faults
+        What is wrong with the file: a word and a phrase each.
+    """
+
+    seconds: float
+    rate: int
+    channels: int
+    encoding: str
+    sound: tuple[int, int]
+    peak: float
+    clipped: float
+    offset: float
+    level: float
+    bandwidth: float
+    copies: bool
+    dead: int
+    faults: tuple[tuple[str, str], ...]
+
+
+def examine(path: Path, start: float | None = None, end: float | None = None) -> Vitals:
+    """Look at a file, or at the stretch between ``start`` and ``end`` seconds.
+
+    Raises
+    ------
+    AudioError
+        For what `earmark.audio.decode` refuses, in the same words.
+
+    Examples
+    --------
+    >>> import tempfile, soundfile
+    >>> path = Path(tempfile.mkdtemp()) / "tone.wav"
+    >>> tone = 0.5 * np.sin(2 * np.pi * 1000 * np.arange(22_050) / 22_050)
+    >>> soundfile.write(path, np.stack([tone, tone], axis=1), 22_050)
+    >>> vitals = examine(path)
+    >>> vitals.copies, round(vitals.level, 1), round(vitals.bandwidth, -2)
+    (True, -9.0, 1000.0)
+    """
+    with open_sound(path, path, start) as sound:
+        if sound.certain and sound.frames is not None:
+            first, last = limits.span(path, sound.frames, sound.rate, start, end)
+            if last - first > limits.MAX_SECONDS * sound.rate:
+                raise limits.too_long(path)
+        look = _Look(path, sound)
+        for frames in pieces(path, sound, start, end):
+            look.at(frames)
+        faults = list(sound.faults)
+        if start is None and end is None:
+            faults += _missing(path, sound)
+    return look.vitals(tuple(faults))
+
+
+def _missing(path: Path, sound: Sound) -> list[tuple[str, str]]:
+    """Return what the header promised of a file that was read to its end, and is not there."""
+    lost = (sound.promised or 0) - sound.reached
+    if lost > (0 if sound.certain else _LOST) * sound.rate:
+        told, there = _duration((sound.promised or 0) / sound.rate), _duration(sound.reached / sound.rate)
+        return [("truncated", f"its header tells of {told}, but {there} are there")]
+    if cut_off(path):
+        return [("truncated", "its last page is missing, as when a copy or a recording is cut off")]
+    return []
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 3600:.1f} h" if seconds >= 7200 else f"{seconds:.2f} s"
+
+
+class _Look:
+    """Sums up pieces of a sound."""
+
+    def __init__(self, path: Path, sound: Sound) -> None:
+        self._path, self._sound = path, sound
+        self._hash = SoundHash(sound.rate)
+        self._count = self._clipped = self._bad = 0
+        self._peak = self._sum = self._squares = 0.0
+        self._copies = sound.channels > 1
+        self._loud = np.zeros(sound.channels, bool)  # the channels in which something was heard
+        self._power = np.zeros(_FRAME // 2 + 1)
+
+    def at(self, frames: NDArray[Any]) -> None:
+        """Take in the next piece, [n, channels]."""
+        sound, n = self._sound, len(frames)
+        self._count += n
+        if self._count > limits.MAX_SECONDS * sound.rate:
+            raise limits.too_long(self._path)
+        if n == 0:
+            return
+        mono = borrow("vitals", n, "float32")
+        mix(frames, None, sound.full, sound.silence, mono)
+        self._hash.update(mono)
+        self._measure_level(frames, mono)
+        if sound.channels > 1:
+            self._compare(frames)
+        self._add_spectra(mono)
+
+    def _measure_level(self, frames: NDArray[Any], mono: FloatArray) -> None:
+        sound, flat = self._sound, frames.reshape(-1)
+        high, low = flat.max(), flat.min()
+        peak = max(float(high) - sound.silence, sound.silence - float(low)) / sound.full
+        if not peak <= LOUDEST:
+            self._bad += int(np.count_nonzero(~np.isfinite(mono)))
+            mono = np.nan_to_num(mono, nan=0.0, posinf=0.0, neginf=0.0)
+        self._peak = max(self._peak, peak) if peak == peak else math.inf
+        if peak >= _FULL:
+            top, bottom = sound.silence + _FULL * sound.full, sound.silence - _FULL * sound.full
+            self._clipped += int(np.count_nonzero((flat >= top) | (flat <= bottom)))
+        self._sum += float(mono.sum(dtype=np.float64))
+        self._squares += float(np.dot(mono, mono))
+
+    def _compare(self, frames: NDArray[Any]) -> None:
+        for rows in (frames[:512], frames):  # nearly always the beginning says it
+            if self._copies and not (rows[:, 1:] == rows[:, :1]).all():
+                self._copies = False
+        for rows in (frames[::64], frames):
+            if not self._loud.all():
+                self._loud |= (rows != self._sound.silence).any(axis=0)
+
+    def _add_spectra(self, mono: FloatArray) -> None:
+        """Add the power of some frames, spread evenly; of a sound shorter than one, the whole."""
+        from scipy.fft import rfft
+
+        window = _window()
+        if len(mono) < _FRAME:
+            frames = np.zeros((1, _FRAME), np.float32)
+            frames[0, : len(mono)] = mono
+        else:
+            places = np.linspace(0, len(mono) - _FRAME, min(_FRAMES, len(mono) // _FRAME)).astype(np.int64)
+            frames = mono[places[:, None] + np.arange(_FRAME)]
+        spectra = rfft(frames * window, axis=1)
+        self._power += (spectra.real**2 + spectra.imag**2).sum(axis=0)
+
+    def vitals(self, faults: tuple[tuple[str, str], ...]) -> Vitals:
+        """Say what was found, or refuse what cannot be used."""
+        sound, count = self._sound, self._count
+        if count < limits.MIN_SECONDS * sound.rate:
+            raise limits.too_short(self._path, count / sound.rate)
+        if self._bad or self._peak > LOUDEST:
+            raise not_finite(self._path, self._bad, count, self._peak)
+        strong = np.flatnonzero(self._power > _FLOOR * self._power.max())
+        return Vitals(
+            count / sound.rate,
+            sound.rate,
+            sound.channels,
+            sound.encoding,
+            self._hash.digest(),
+            self._peak,
+            self._clipped / (count * sound.channels),
+            self._sum / count,
+            10 * math.log10(self._squares / count) if self._squares else -math.inf,
+            float(strong[-1]) * sound.rate / _FRAME if len(strong) else 0.0,
+            self._copies,
+            int((~self._loud).sum()) if sound.channels > 1 and self._loud.any() else 0,
+            faults,
+        )
+
+
+@lru_cache(maxsize=1)
+def _window() -> FloatArray:
+    # Its side lobes fall so fast that one strong tone does not look like a wide band.
+    turn = 2 * np.pi * np.arange(_FRAME) / _FRAME
+    blackman: FloatArray = (
+        0.35875 - 0.48829 * np.cos(turn) + 0.14128 * np.cos(2 * turn) - 0.01168 * np.cos(3 * turn)
+    ).astype(np.float32)
+    return blackman
