@@ -19,19 +19,18 @@ import numpy as np
 
 from earmark import record, runs
 from earmark.bundle import SUFFIX, Bundle, group_hash, read_bundle, write_bundle
+from earmark.data import DataSettings, open_data
 from earmark.engine import Engine, Local
 from earmark.errors import DataError, SplitError
 from earmark.evaluate import Report, Scored, report
 from earmark.extract import Progress, fill
 from earmark.extract import extract as extract_table
-from earmark.extract.windows import windows
 from earmark.leakage import leakage
 from earmark.listener import Listener, Silent
 from earmark.models import model_to_dict
 from earmark.outcome import EvaluateResult, Extracted, Judged, Prepared, TrainResult
 from earmark.predict import Predictor, with_golden
-from earmark.readers import read, read_sounds
-from earmark.recipe import DataSettings, Recipe
+from earmark.recipe import Recipe
 from earmark.remote import is_uri, shown
 from earmark.split import (
     TEST,
@@ -47,7 +46,7 @@ from earmark.split import (
 from earmark.store import Store
 from earmark.train import Fitted, Task, fit
 from earmark.train import Problem as Training
-from earmark.types import Feature, IntArray, Problem
+from earmark.types import Feature, IntArray
 
 RUNS = Path("runs")
 
@@ -201,7 +200,6 @@ def extract(
     features: Sequence[Feature],
     store: Store | None = None,
     engine: Engine | None = None,
-    window: tuple[float, float] | None = None,
     listener: Listener | None = None,
 ) -> Extracted:
     """Fill a store with features of a data set's clips, which need no labels here.
@@ -210,16 +208,11 @@ def extract(
     ----------
     store
         Where they go; `Store` by default.
-    window
-        Length and hop, seconds: each clip is cut into windows, and those are the clips.
     """
     listener, store = listener or Silent(), store or Store()
-    dataset = read_sounds(data.path, data.layout, data.pattern or None)
-    listener.found(dataset)
     began = time.perf_counter()
-    uncut: tuple[Problem, ...] = ()
-    if window is not None:
-        dataset, uncut = windows(dataset, *window, engine, listener.measuring)
+    dataset, uncut = open_data(data, engine, listener.measuring, labelled=False)
+    listener.found(dataset)
     filled = fill(dataset, features, store, engine or Local(), listener.extracting, listener.noted)
     skipped = {i: p for f in range(len(features)) for i, p in filled.problems(dataset, f).items()}
     return Extracted(
@@ -240,12 +233,13 @@ def prepare(recipe: Recipe, listener: Listener, engine: Engine | None = None) ->
     DataError
         When the data cannot be trained on.
     """
-    data = recipe.data
-    dataset = read(data.path, data.layout, data.pattern or None)
+    dataset, uncut = open_data(recipe.data, engine, listener.measuring)
+    dataset = replace(dataset, problems=(*dataset.problems, *uncut))
     listener.found(dataset)
     if not dataset.exclusive:
+        way = " Type --several longest to keep the one that a window has most of." if dataset.tracks else ""
         raise DataError(
-            f"{dataset.name} has clips with several labels; this model needs exactly one label a clip."
+            f"{dataset.name} has clips with several labels; this model needs exactly one label a clip.{way}"
         )
     if len(dataset.labels) < 2:
         raise DataError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,23 +49,37 @@ def demo(out: Path, seed: int) -> int:
 @options.data
 @options.strict
 @options.progress
+@click.option(
+    "--fix-manifest", "manifest", type=click.Path(path_type=Path), metavar="OUT.csv",
+    help="Write a table of the clips that are fit, and beside it one of those left out, each with the reason.",
+)
+@options.engine
 @options.as_json
-def check(dataset: str, layout: str, pattern: str, strict: bool, progress: str, as_json: bool) -> int:
+def check(
+    dataset: str, strict: bool, progress: str, manifest: Path | None, engine: str, address: str | None,
+    workers: int | None, as_json: bool, **choices: Any,
+) -> int:  # fmt: skip
     """Look the data set over, before anything is learnt from it.
 
-    DATASET is a folder or a table of labelled sound. Told are unreadable, silent, duplicated and missing clips, and
-    what a random split would leak.
+    DATASET is a folder or a table of labelled sound. Every file is decoded once, on every core, and nothing is changed. Told
+    are files that cannot be used, sounds that are odd, copies and contradictions, and what a random split would leak.
     """
     from earmark.check import check as examine
-    from earmark.cli import show
+    from earmark.cli import doctor, ready
     from earmark.cli.events import watcher
-    from earmark.readers import read
+    from earmark.data import DataSettings, open_data
+    from earmark.engine import open_engine
 
-    data = read(dataset, layout, pattern or None)
+    ready.can_write(manifest, "--fix-manifest")
+    settings = DataSettings(dataset, **options.data_of(choices))
+    where = open_engine(engine, workers, address)
     with watcher(progress) as terminal:
+        data, uncut = open_data(settings, where, terminal.measuring)
+        data = replace(data, problems=(*data.problems, *uncut))
         terminal.found(data)
-        found = examine(data, lambda done, seconds: terminal.checking(done, len(data.clips), seconds))
-    show.check(found, as_json)
+        found = examine(data, lambda done, seconds: terminal.checking(done, len(data.clips), seconds), where)
+    written = doctor.write_manifest(manifest, data, found) if manifest else None
+    doctor.show(found, dataset, written, as_json)
     return 1 if strict and found.problems else 0
 
 
@@ -77,8 +92,6 @@ def check(dataset: str, layout: str, pattern: str, strict: bool, progress: str, 
     "--recipe", default="default", metavar="NAME|FILE", help="Whose feature to take where none is named."
 )
 @options.change
-@click.option("--window", type=float, metavar="SECONDS", help="Cut every clip into windows of this length.")
-@click.option("--hop", type=float, metavar="SECONDS", help="From window to window; the length by default.")
 @click.option(
     "--to", metavar="STORE", help="A folder or a URI; by default the one that later runs look into."
 )
@@ -87,9 +100,8 @@ def check(dataset: str, layout: str, pattern: str, strict: bool, progress: str, 
 @options.strict
 @options.as_json
 def extract(
-    dataset: str, names: tuple[str, ...], recipe: str, changes: tuple[str, ...], window: float | None,
-    hop: float | None, to: str | None, layout: str, pattern: str, engine: str, address: str | None,
-    workers: int | None, progress: str, strict: bool, as_json: bool,
+    dataset: str, names: tuple[str, ...], recipe: str, changes: tuple[str, ...], to: str | None, engine: str,
+    address: str | None, workers: int | None, progress: str, strict: bool, as_json: bool, **choices: Any,
 ) -> int:  # fmt: skip
     """Compute features of every clip, and keep them.
 
@@ -102,20 +114,16 @@ def extract(
     from earmark import pipeline
     from earmark.cli.events import watcher
     from earmark.engine import open_engine
-    from earmark.recipe import DataSettings
     from earmark.store import Store
 
-    if hop is not None and window is None:
-        raise SettingError("--hop goes with --window.")
+    shape = options.data_of(choices)
     made = [
-        options.make_recipe(recipe, feature=name, changes=changes).feature
+        options.make_recipe(recipe, feature=name, changes=changes).with_data(dataset, **shape)
         for name in dict.fromkeys(names) or (None,)
     ]
-    data = DataSettings(dataset, layout, pattern)
-    cut = None if window is None else (window, window if hop is None else hop)
     with watcher(progress) as terminal:
         where = open_engine(engine, workers, address)
-        result = pipeline.extract(data, made, Store(to), where, cut, terminal)
+        result = pipeline.extract(made[0].data, [m.feature for m in made], Store(to), where, terminal)
     show.extract(result, as_json)
     return 1 if strict and result.problems else 0
 
@@ -129,14 +137,14 @@ def extract(
 @options.data
 @options.where
 @options.outcome
-def train(dataset: str, output: Path | None, layout: str, pattern: str, **choices: Any) -> int:
+def train(dataset: str, output: Path | None, **choices: Any) -> int:
     """Train a classifier, and test it on recordings it has not heard.
 
     DATASET is a folder or a table of labelled sound. The model becomes one file. An interrupted run goes on when the
     same command is given again.
     """
-    how = options.split_off(choices)
-    return _train(options.make_recipe(**choices).with_data(dataset, layout, pattern), output, **how)
+    how, shape = options.split_off(choices), options.data_of(choices)
+    return _train(options.make_recipe(**choices).with_data(dataset, **shape), output, **how)
 
 
 def _train(
@@ -168,8 +176,8 @@ def _train(
 @options.where
 @options.outcome
 def evaluate(
-    target: str, dataset: str | None, folds: int | None, layout: str, pattern: str, engine: str,
-    address: str | None, workers: int | None, progress: str, runs: Path, strict: bool, as_json: bool, **choices: Any,
+    target: str, dataset: str | None, folds: int | None, engine: str, address: str | None, workers: int | None,
+    progress: str, runs: Path, strict: bool, as_json: bool, **choices: Any,
 ) -> int:  # fmt: skip
     """Judge a recipe on every fold in turn, or a trained model.
 
@@ -184,6 +192,7 @@ def evaluate(
     from earmark.cli.events import watcher
     from earmark.engine import open_engine
 
+    shape = options.data_of(choices)
     changes = (*choices.pop("changes"), *([f"split.folds={folds}"] if folds is not None else []))
     made = options.make_recipe(changes=changes, **choices)
     if (
@@ -199,7 +208,7 @@ def evaluate(
                     "A trained model brings its own recipe: leave out --recipe, --model, --feature, --seed, --split,"
                     " --folds and --set."
                 )
-            made = made.with_data(dataset, layout, pattern)
+            made = made.with_data(dataset, **shape)
             result = pipeline.evaluate_bundle(Path(target), made, terminal, where)
         elif target.endswith(".earmark"):
             raise SettingError(
@@ -208,7 +217,7 @@ def evaluate(
         else:
             ready.can_train()
             ready.can_hold_runs(runs)
-            result = pipeline.evaluate(made.with_data(target, layout, pattern), runs, terminal, where)
+            result = pipeline.evaluate(made.with_data(target, **shape), runs, terminal, where)
     show.evaluate(result, as_json)
     return 1 if strict and result.prepared.problems else 0
 
