@@ -1,4 +1,4 @@
-"""`seconds_of`: how long a file is, by its header, without decoding where that will do."""
+"""`seconds_of` and `rate_of`: how long a file is and its sample rate, by its header."""
 
 from __future__ import annotations
 
@@ -39,3 +39,30 @@ def seconds_of(path: Path) -> float:
     if not in_place or frames / rate > _MOST:  # a stream that was never told its length
         return decode(path).seconds
     return frames / rate
+
+
+def rate_of(path: Path) -> int:
+    """Return the sample rate of a sound file in Hz, by its header alone.
+
+    Raises
+    ------
+    AudioError
+        When it cannot be read.
+    """
+    import soundfile
+
+    try:
+        with path.open("rb", buffering=0) as file:
+            header = riff.parse(file)
+        rate = (
+            header.sample_rate
+            if header is not None
+            else int(soundfile.info(str(path) if os.name == "nt" else os.fsencode(path)).samplerate)
+        )
+    except OSError as error:
+        raise UnreadableAudioError(path, (error.strerror or str(error)).lower()) from error
+    except soundfile.LibsndfileError as error:
+        raise UnreadableAudioError(path, _reason(error)) from None
+    if not 0 < rate <= MAX_RATE:
+        raise UnreadableAudioError(path, f"its header says {rate} Hz; at most {MAX_RATE} Hz are read")
+    return rate
