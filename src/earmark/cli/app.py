@@ -9,6 +9,7 @@ import click
 
 from earmark.cli import options
 from earmark.cli.frame import app, command
+from earmark.cli.labels import labels
 from earmark.cli.store import store
 from earmark.errors import SettingError, UnknownNameError
 
@@ -261,4 +262,5 @@ def run(recipe: str, output: Path | None, changes: tuple[str, ...], **how: Any) 
     return _train(made, output, **how)
 
 
+app.add_command(labels)
 app.add_command(store)

@@ -42,7 +42,7 @@ class Style:
     encoding: str = "utf-8"
     newline: str = "\n"
     decimal: str = "."
-    delimiter: str = "\t"
+    delimiter: str = ","
 
 
 @dataclass(frozen=True, slots=True)

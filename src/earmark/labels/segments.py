@@ -44,7 +44,10 @@ def parse(text: str, file: object, reading: Reading) -> Labels:
 
 def write(labels: Labels) -> str:
     """Return the text of a file of segments."""
-    whole = labels if labels.columns else replace(labels, columns=Columns(_HEADLESS, 0, 1, 2))
+    whole = labels
+    if not labels.columns:
+        style = replace(labels.style, delimiter="\t")
+        whole = replace(labels, style=style, columns=Columns(_HEADLESS, 0, 1, 2))
     return rewrite(whole, parse, whole.head, lambda region: row(region, whole, quoted=False))
 
 

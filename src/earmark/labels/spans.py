@@ -124,9 +124,8 @@ def _made(labels: Labels) -> Labels:
         (*names, *further), place["start"], place["end"], place["label"], place.get("low_freq"),
         place.get("high_freq"), place.get("path"),
     )  # fmt: skip
-    style = Style(delimiter=",")
-    head = join(columns.names, Region(0.0, 0.0, ""), NAME, style, quoted=True) + style.newline
-    return replace(labels, regions=regions, head=head, style=style, columns=columns)
+    head = join(columns.names, Region(0.0, 0.0, ""), NAME, labels.style, quoted=True) + labels.style.newline
+    return replace(labels, regions=regions, head=head, columns=columns)
 
 
 FORM = Form(
