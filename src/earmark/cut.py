@@ -1,4 +1,4 @@
-"""Long recordings as clips: windows of one length, named by what was labelled in them, and what is between the labels."""
+"""Long recordings as clips: windows named by what was labelled in them, and what lies between the labels."""
 
 from __future__ import annotations
 
@@ -100,7 +100,9 @@ def cut(
             f"--background needs recordings with label files; {dataset.name} has the layout '{dataset.layout}'."
         )
     if how.background in dataset.labels:
-        raise SettingError(f"--background is '{how.background}', which is a label already. Take another name.")
+        raise SettingError(
+            f"--background is '{how.background}', which is a label already. Take another name."
+        )
     clips = dataset.clips
     addresses = {clip.path: dataset.address(clip) for clip in clips}
     for track in dataset.tracks:  # also those in which nothing was heard
@@ -113,7 +115,9 @@ def cut(
     marks: dict[str, list[Clip]] = {path: [] for path in addresses}
     for clip in clips:
         marks[clip.path].append(clip)
-    usual = float(np.median([c.end - c.start for c in clips if c.start is not None and c.end is not None] or [0]))
+    usual = float(
+        np.median([c.end - c.start for c in clips if c.start is not None and c.end is not None] or [0])
+    )
     found: list[Clip] = []
     between = 0
     for path, seconds in lengths.items():
@@ -238,7 +242,10 @@ class _Recording:
             return [] if self._marks else [Clip(self._path, (label,), self._group, 0.0, self._seconds)]
         pieces: list[tuple[float, float]] = []
         begin = 0.0
-        for start, end in [*zip(self._starts.tolist(), self._ends.tolist(), strict=True), (self._seconds,) * 2]:
+        for start, end in [
+            *zip(self._starts.tolist(), self._ends.tolist(), strict=True),
+            (self._seconds,) * 2,
+        ]:
             count = math.floor((start - begin) / length + 1e-9)
             pieces += [(begin + i * length, begin + (i + 1) * length) for i in range(count)]
             begin = max(begin, end)

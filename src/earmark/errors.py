@@ -10,7 +10,7 @@
     │   └── MissingExtraError       a part that was not installed; says which extra brings it
     ├── DataError                   the data cannot be used as asked
     │   ├── LayoutError             no reader knows this folder
-    │   ├── TableError              a metadata table that cannot be understood; names file and line
+    │   ├── TableError              a table or label file that cannot be understood; names file and line
     │   ├── SplitError              the clips cannot be divided as asked
     │   └── LeakageError            a recording, or identical audio, stands on both sides of a split
     ├── AudioError                  one file (path, reason)
@@ -99,9 +99,16 @@ class LayoutError(DataError):
 
 
 class TableError(DataError):
-    """A metadata table that cannot be understood."""
+    """A table or a label file that cannot be understood.
+
+    Attributes
+    ----------
+    line, detail
+        Where, if in a certain line, and what is wrong.
+    """
 
     def __init__(self, path: object, line: int | None, detail: str) -> None:
+        self.line, self.detail = line, detail
         where = f"{path}, line {line}" if line is not None else f"{path}"
         super().__init__(f"{where}: {detail}")
 

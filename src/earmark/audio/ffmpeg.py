@@ -108,7 +108,9 @@ class FfmpegSound:
         self._stream = audio[0]
         if self._stream.codec_context is None:
             self._container.close()
-            raise UnreadableAudioError(self._name, "not readable as sound (its encoding is not known to FFmpeg)")
+            raise UnreadableAudioError(
+                self._name, "not readable as sound (its encoding is not known to FFmpeg)"
+            )
         self._stream.codec_context.thread_type = "NONE"  # clips run side by side instead
         self._bad, self._rate = 0, 0
         self._zero: float | None = None  # when the first sample is, seconds of the stream's own time

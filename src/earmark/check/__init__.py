@@ -19,6 +19,7 @@ from earmark.check.whole import (
 )
 from earmark.dataset import Dataset
 from earmark.engine import Engine, Local
+from earmark.readers.listing import count
 from earmark.types import Problem
 
 __all__ = ["Checkup", "check"]
@@ -81,11 +82,11 @@ class Checkup:
     @property
     def verdict(self) -> str:
         """One sentence: what there is, whether it is fit to train, and how much there is to look at."""
-        unit = "recordings" if self.groups_known else "files, their recordings unknown"
-        what = f"{self.clips:,} clips, {len(self.classes):,} classes, {self.groups:,} {unit}"
+        unit = count(self.groups, "recording" if self.groups_known else "file")
+        unknown = "" if self.groups_known else " of unknown recordings"
+        what = f"{count(self.clips, 'clip')}, {count(len(self.classes), 'class', 'classes')}, {unit}{unknown}"
         fit = f"not fit to train: {self.unfit}" if self.unfit else "fit to train"
-        things = len(self.kinds)
-        rest = f"; {things} thing{'s' * (things != 1)} to look at" if things else "; nothing to complain of"
+        rest = f"; {count(len(self.kinds), 'thing')} to look at" if self.kinds else "; nothing odd"
         return f"{what}: {fit}{rest}"
 
     def to_dict(self) -> dict[str, Any]:
@@ -163,7 +164,9 @@ def _sound(found: Measures) -> dict[str, Any]:
         return {}
     used = found.values[found.good]
     named = {found.encodings[i]: n for i, n in found.counts("encoding").most_common()}
-    counted = {field: {str(k): n for k, n in found.counts(field).most_common()} for field in ("rate", "channels")}
+    counted = {
+        field: {str(k): n for k, n in found.counts(field).most_common()} for field in ("rate", "channels")
+    }
     spread = {
         name: {word: round(float(np.quantile(used[name], q)), 6) for word, q in _QUANTILES.items()}
         for name in ("seconds", "level", "bandwidth")

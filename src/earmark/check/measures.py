@@ -95,7 +95,7 @@ def measure(dataset: Dataset, engine: Engine, on_progress: OnProgress) -> Measur
             kind = "crashed" if isinstance(result, Lost) else result.kind
             clip = dataset.clips[row]
             where = dataset.source_of(clip)
-            reason = f"{result.reason}; so say {where}" if where else result.reason
+            reason = f"{result.reason}; so says {where}" if where else result.reason
             found.failed[row] = problem_of(clip, kind, reason)
         on_progress(row + 1, total)
     return found

@@ -13,6 +13,7 @@ from earmark.dataset import Dataset
 from earmark.errors import SplitError
 from earmark.labels.lint import similar_names
 from earmark.leakage import leakage
+from earmark.readers.listing import count
 from earmark.split import Rows, SplitSettings, random_split
 from earmark.types import Clip, Problem
 
@@ -22,7 +23,7 @@ _NAMED = 5
 
 
 def duplicates(dataset: Dataset, measures: Measures) -> Iterator[tuple[int, bool, Problem]]:
-    """Yield each clip that sounds to the last sample like an earlier one: its row, whether they contradict, the problem.
+    """Yield each clip that is to the last sample like an earlier one: its row, whether they contradict, the problem.
 
     A copy with another label contradicts: nobody can say which is right, so the earlier one is told of as well.
     """
@@ -43,7 +44,11 @@ def duplicates(dataset: Dataset, measures: Measures) -> Iterator[tuple[int, bool
 
 
 def _copy(clip: Clip, twin: Clip, conflict: bool) -> Problem:
-    pairs = ("class", clip.labels, twin.labels), ("recording", clip.group, twin.group), ("fold", clip.fold, twin.fold)
+    pairs = (
+        ("class", clip.labels, twin.labels),
+        ("recording", clip.group, twin.group),
+        ("fold", clip.fold, twin.fold),
+    )
     differs = [what for what, here, there in pairs if here != there]
     but = f", but another {' and '.join(differs)}" if differs else ""
     at = "" if twin.start is None else f" at {twin.start:g} s"
@@ -98,7 +103,7 @@ def _unequal(dataset: Dataset, measures: Measures) -> Iterator[Problem]:
     if len(some) > 1:
         most, least = max(some, key=some.__getitem__), min(some, key=some.__getitem__)
         if some[most] >= _UNEQUAL * some[least]:
-            detail = f"{some[least]:,} clips, where {most} has {some[most]:,}: accuracy will say little about it"
+            detail = f"{count(some[least], 'clip')}, where {most} has {some[most]:,}: accuracy will say little about it"
             yield Problem("unequal_classes", least, detail)
 
 
@@ -123,7 +128,9 @@ def _mixed_rates(measures: Measures, dataset: Dataset) -> Iterator[Problem]:
         own = labels == i
         if own.sum() >= _NAMED and odd[own].mean() > 0.9 and odd[~own].mean() < 0.1:
             detail = f"{odd[own].mean():.0%} of its clips have another rate than {usual:,} Hz, of the others"
-            yield Problem("rate_tells_class", label, f"{detail} {odd[~own].mean():.0%}: a model may learn the recorder")
+            yield Problem(
+                "rate_tells_class", label, f"{detail} {odd[~own].mean():.0%}: a model may learn the recorder"
+            )
 
 
 def random_split_leak(dataset: Dataset, measures: Measures) -> dict[str, Any] | None:

@@ -10,6 +10,7 @@ import click
 
 from earmark.cli import options
 from earmark.cli.frame import app, command
+from earmark.cli.labels import labels
 from earmark.cli.store import store
 from earmark.errors import SettingError, UnknownNameError
 
@@ -50,7 +51,10 @@ def demo(out: Path, seed: int) -> int:
 @options.strict
 @options.progress
 @click.option(
-    "--fix-manifest", "manifest", type=click.Path(path_type=Path), metavar="OUT.csv",
+    "--fix-manifest",
+    "manifest",
+    type=click.Path(path_type=Path),
+    metavar="OUT.csv",
     help="Write a table of the clips that are fit, and beside it one of those left out, each with the reason.",
 )
 @options.engine
@@ -61,10 +65,11 @@ def check(
 ) -> int:  # fmt: skip
     """Look the data set over, before anything is learnt from it.
 
-    DATASET is a folder or a table of labelled sound. Every file is decoded once, on every core, and nothing is changed. Told
-    are files that cannot be used, sounds that are odd, copies and contradictions, and what a random split would leak.
+    DATASET is a folder or a table of labelled sound. Every file is decoded once, on every core; nothing is changed.
+    Told are files that cannot be used, sounds that are odd, copies, contradictions, and what a random split would leak.
     """
     from earmark.check import check as examine
+    from earmark.check.manifest import write_manifest
     from earmark.cli import doctor, ready
     from earmark.cli.events import watcher
     from earmark.data import DataSettings, open_data
@@ -78,7 +83,7 @@ def check(
         data = replace(data, problems=(*data.problems, *uncut))
         terminal.found(data)
         found = examine(data, lambda done, seconds: terminal.checking(done, len(data.clips), seconds), where)
-    written = doctor.write_manifest(manifest, data, found) if manifest else None
+    written = write_manifest(manifest, data, found) if manifest else None
     doctor.show(found, dataset, written, as_json)
     return 1 if strict and found.problems else 0
 
@@ -270,4 +275,5 @@ def run(recipe: str, output: Path | None, changes: tuple[str, ...], **how: Any) 
     return _train(made, output, **how)
 
 
+app.add_command(labels)
 app.add_command(store)

@@ -56,8 +56,12 @@ _shape = _all(
         metavar="TEXT",
         help="How file names are made, such as '{label}_{group}_{take}.wav'.",
     ),
-    click.option("--window", type=float, metavar="SECONDS", help="Cut recordings into windows of this length."),
-    click.option("--hop", type=float, metavar="SECONDS", help="From window to window; the length by default."),
+    click.option(
+        "--window", type=float, metavar="SECONDS", help="Cut recordings into windows of this length."
+    ),
+    click.option(
+        "--hop", type=float, metavar="SECONDS", help="From window to window; the length by default."
+    ),
     click.option(
         "--min-overlap",
         type=float,
@@ -72,9 +76,12 @@ _shape = _all(
     click.option("--unit", metavar="NAME", help="Of times in span tables: seconds or samples."),
     click.option("--label-column", metavar="NAME|NUMBER", help="Where a label table has its labels."),
 )
-data = _all(_layout("urbansound8k, esc50, table, tracks, folders, pattern, …"), _shape)
+data = _all(_layout("urbansound8k, esc50, fsd50k, table, tracks, folders, pattern, …"), _shape)
 data_or_sounds = _all(
-    _layout("urbansound8k, esc50, table, tracks, folders, pattern, …, or sounds, which have no labels"), _shape
+    _layout(
+        "urbansound8k, esc50, fsd50k, table, tracks, folders, pattern, …, or sounds, which have no labels"
+    ),
+    _shape,
 )
 engine = _all(
     click.option(

@@ -61,7 +61,8 @@ class Terminal:
             self.say("Data", dataset.title)
             return
         groups = len(set(dataset.clips.groups.tolist()))
-        what = f"{groups:,} recordings ({dataset.grouping})" if dataset.grouping else "no recordings known"
+        known = f"{count(groups, 'recording')} ({dataset.grouping})"
+        what = known if dataset.grouping else "no recordings known"
         self.say("Data", f"{dataset.title}: {len(dataset.clips):,} clips, {what}")
         named = ", ".join(dataset.labels[:_CLASSES])
         more = f" and {len(dataset.labels) - _CLASSES:,} more" if len(dataset.labels) > _CLASSES else ""

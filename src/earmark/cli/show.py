@@ -18,7 +18,6 @@ from earmark.readers.listing import count
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from earmark.check import Checkup
     from earmark.outcome import EvaluateResult, Extracted, TrainResult
     from earmark.types import Problem
 
@@ -104,50 +103,6 @@ def evaluate(result: EvaluateResult, as_json: bool) -> None:
     if result.run:
         out.print(f"Run    {result.run}", markup=False)
     _skipped(result.prepared.table.skipped)
-    return None
-
-
-def check(found: Checkup, as_json: bool) -> None:
-    """Show what `earmark check` found."""
-    if as_json:
-        return print_json(found.to_dict())
-    out = _console()
-    total = max(sum(found.classes.values()), 1)
-    most = max(found.classes.values(), default=1)
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("class")
-    table.add_column("clips", justify="right")
-    table.add_column("")
-    for label, n in found.classes.items():
-        table.add_row(escape(label), f"{n:,}", f"[cyan]{'█' * round(24 * n / most)}[/] {n / total:.0%}")
-    out.print(table)
-    folds = f", folds {', '.join(map(str, found.folds))}" if found.folds else ""
-    clips, recordings = count(found.clips, "readable clip"), count(found.groups, "recording")
-    out.print(f"{clips}, {found.hours:.2f} hours, {recordings}{folds}.")
-    if found.leakage:
-        leak = found.leakage["random_split"]
-        share = leak["test_clips_sharing_a_group"] / max(leak["test_clips"], 1)
-        if found.leakage["groups_known"]:
-            out.print(
-                f"A random split would leak {share:.0%} of its test clips; an oracle that only recognises recordings"
-                f" would score {leak['oracle_accuracy']:.3f}."
-            )
-    if not found.problems:
-        out.print("[green]No problems found.[/]")
-        return None
-    by_kind: dict[str, int] = {}
-    for problem in found.problems:
-        by_kind[problem.kind] = by_kind.get(problem.kind, 0) + 1
-    out.print(
-        f"\n[yellow]{count(len(found.problems), 'problem')}:[/] "
-        + ", ".join(f"{n:,} {kind}" for kind, n in by_kind.items())
-    )
-    width = max(map(len, by_kind))
-    for p in found.problems[:_NAMED]:  # a line each, never folded, so that paths can be copied
-        line = f"  {p.kind:<{width}}  {f'{p.path}: ' if p.path else ''}{p.detail}"
-        out.print(on_one_line(line), markup=False)
-    if len(found.problems) > _NAMED:
-        out.print(f"… and {len(found.problems) - _NAMED:,} more; --json lists all.")
     return None
 
 

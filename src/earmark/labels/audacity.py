@@ -1,0 +1,156 @@
+"""Audacity's label tracks: ``start``, ``end`` and label parted by tabs, and perhaps a line of frequencies after it."""
+
+from __future__ import annotations
+
+import functools
+import re
+from dataclasses import dataclass, field
+
+from earmark.errors import TableError
+from earmark.labels.form import Form, Labels, Reading, Style
+from earmark.labels.rewrite import rewrite
+from earmark.labels.text import (
+    band,
+    cut,
+    is_number,
+    lines,
+    newline_of,
+    number,
+    on_one_line,
+    rounded,
+    times,
+)
+from earmark.types import Region
+
+NAME = "audacity"
+DECIMALS = 6  # as Audacity writes them
+MOST_DECIMALS = 15
+
+_SAMPLE = 50  # lines by which the form is known
+_FRACTION = re.compile(r"[.,]([0-9]+)")
+
+
+@dataclass(slots=True)
+class _Open:
+    """A region whose lines are still being read."""
+
+    line: int
+    start: float
+    end: float
+    label: str
+    source: list[str]
+    further: int = 0
+    band: tuple[float | None, float | None] = field(default=(None, None))
+
+    def close(self) -> Region:
+        return Region(
+            self.start, self.end, self.label, *self.band, line=self.line, source="".join(self.source)
+        )
+
+
+def matches(text: str, name: str) -> bool:
+    """Say whether each of the first lines starts with a time, and something is named in them.
+
+    A table of nothing but numbers in four columns or more is none: nobody can tell which of them is the label.
+    """
+    if name.casefold().endswith((".csv", ".tsv")):
+        return False
+    named = table = 0
+    rows = [line for line in map(str.strip, lines(text)) if line and not line.startswith("\\")][:_SAMPLE]
+    for row in rows:
+        cells = row.split("\t")
+        first, second = number(cells[0]), number(cells[1]) if len(cells) > 1 else None
+        if len(cells) < 2 or first is None or (second is not None and second < first):
+            return False
+        named += len(cells) > 2 or second is None
+        table += len(cells) > 3 and all(map(is_number, map(str.strip, cells)))
+    return named > 0 and table < len(rows)
+
+
+def parse(text: str, file: object, reading: Reading) -> Labels:
+    """Read a label track; several in one file, as Audacity exports them, are read as one.
+
+    The label is the rest of the line. A line with one time is a point, as Audacity takes it. Lines after a region that
+    begin with a backslash belong to it; the first has its frequencies.
+
+    Raises
+    ------
+    TableError
+        With the line, when it cannot be understood.
+    """
+    head: list[str] = []
+    regions: list[Region] = []
+    region: _Open | None = None
+    commas = 0
+    for line, raw in enumerate(lines(text), 1):
+        body = raw.rstrip("\r\n")
+        if body.startswith("\\"):
+            if region is None or not region.source[-1].strip():
+                raise TableError(file, line, "a line of frequencies without a label before it.")
+            if not region.further:
+                region.band = _frequencies(body, file, line)
+            region.further += 1
+            region.source.append(raw)
+        elif not body.strip():
+            (head if region is None else region.source).append(raw)
+        else:
+            if region is not None:
+                regions.append(region.close())
+            start, end, label = _split(body, file, line)
+            commas += "," in start
+            region = _Open(line, *times(start, end, file, line), label, [raw])
+    if region is not None:
+        regions.append(region.close())
+    style = Style(newline=newline_of(text), decimal="," if commas else ".")
+    return Labels(NAME, tuple(regions), "".join(head), style)
+
+
+def _split(body: str, file: object, line: int) -> tuple[str, str, str]:
+    first, tab, rest = body.partition("\t")
+    start = first.strip()
+    if not tab and not is_number(start):
+        detail = f"'{cut(body)}' is not a label, which is a start, an end and a name with tabs between."
+        raise TableError(file, line, detail)
+    second, _, label = rest.partition("\t")
+    end = second.strip()
+    return (start, end, label.strip()) if is_number(end) else (start, start, rest.strip())
+
+
+def _frequencies(body: str, file: object, line: int) -> tuple[float | None, float | None]:
+    mark, *cells = body.split("\t")
+    if mark != "\\" or len(cells) < 2:
+        raise TableError(
+            file, line, f"'{cut(body)}' should be a backslash and two frequencies with tabs between."
+        )
+    return band(cells[0].strip() or "?", cells[1].strip() or "?", file, line)
+
+
+def write(labels: Labels) -> str:
+    """Return the text of a label track. Times have six decimals, or as many as the file had before."""
+    style = labels.style
+
+    @functools.cache
+    def decimals() -> int:
+        return max((DECIMALS, *(len(x) for r in labels.regions for x in _FRACTION.findall(_times(r)))))
+
+    def fresh(region: Region) -> str:
+        def put(value: float | None) -> str:
+            return rounded(-1.0 if value is None else value, min(decimals(), MOST_DECIMALS), style.decimal)
+
+        label = on_one_line(region, region.label, NAME)
+        text = f"{put(region.start)}\t{put(region.end)}\t{label}"
+        if region.low is not None or region.high is not None:
+            text += f"{style.newline}\\\t{put(region.low)}\t{put(region.high)}"
+        return text
+
+    return rewrite(labels, parse, labels.head, fresh)
+
+
+def _times(region: Region) -> str:
+    """Return what a region of a label track was read from, without its label."""
+    return "\t".join(
+        "\t".join(line.split("\t", 3)[: 3 if line.startswith("\\") else 2]) for line in lines(region.source)
+    )
+
+
+FORM = Form(NAME, "Audacity label track", ".txt", True, frozenset({"frequencies"}), matches, parse, write)
