@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import io
 import json
-import os
 import random
 import re
-import sys
 import tarfile
 import zipfile
 from dataclasses import replace
@@ -17,15 +14,25 @@ from pathlib import Path
 
 import pytest
 
-from earmark.errors import ArchiveError, FetchError, PathError, SettingError, UnknownNameError
-from earmark.fetch import DATASETS, Source, fetch
+from earmark.errors import ArchiveError, FetchError, PathError
+from earmark.fetch import DATASETS, Source, fetch, web
 from earmark.fetch import flow as flow_module
-from earmark.fetch import web
 from earmark.fetch.place import MARKER
 from web_site import Site, answer, cut, says, serving
 
 SIZE = 300_000
-MARK = {"name", "url", "checksum", "checked", "files", "bytes", "licence", "licence_url", "homepage", "citation"}
+MARK = {
+    "name",
+    "url",
+    "checksum",
+    "checked",
+    "files",
+    "bytes",
+    "licence",
+    "licence_url",
+    "homepage",
+    "citation",
+}
 
 
 class Heard:
@@ -73,7 +80,9 @@ def packed(name: str, files: dict[str, bytes], top: str = "some-folder/") -> byt
 
 def below(folder: Path) -> dict[str, bytes]:
     return {
-        str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file() and p.name != MARKER
+        str(p.relative_to(folder)): p.read_bytes()
+        for p in folder.rglob("*")
+        if p.is_file() and p.name != MARKER
     }
 
 
@@ -222,10 +231,10 @@ def test_cut_before_anything_came_is_tried_again(trial):
 def test_cut_for_ever_gives_up_and_the_next_run_goes_on(trial):
     trial.site.moods = [cut(100_000), *[cut(0)] * 5]
     said = trial.fails("run the same command again to go on")
-    assert re.fullmatch(
-        r"The connection was cut, 5 times in a row\. 100 kB of 30[01] kB are there: run the same command again to go on\.",
-        said,
+    kept = re.fullmatch(
+        r"The connection was cut, 5 times in a row\. (.*) run the same command again to go on\.", said
     )
+    assert re.fullmatch(r"100 kB of 30[01] kB are there:", kept[1])
     trial.site.moods = []
     trial.check(trial.fetch())
     assert trial.site.starts[-1] == 100_000
@@ -321,7 +330,11 @@ def test_refused_at_once(trial, status, why):
 
 
 def test_busy_for_a_while(trial):
-    trial.site.moods = [says(503, Retry_After=7), says(503), says(429, Retry_After="Wed, 21 Oct 2015 07:28:00 GMT")]
+    trial.site.moods = [
+        says(503, Retry_After=7),
+        says(503),
+        says(429, Retry_After="Wed, 21 Oct 2015 07:28:00 GMT"),
+    ]
     trial.check(trial.fetch())
     assert trial.pauses == [7, 2, 4]
     assert trial.heard.notes[0] == "The server answers 503 Service Unavailable. Trying again in 7 s."
@@ -335,7 +348,9 @@ def test_busy_for_longer_than_anyone_waits(trial):
 
 def test_busy_for_ever(trial):
     trial.site.moods = [says(503)] * 9
-    trial.fails("The server answers 503 Service Unavailable, 5 times in a row. Take another place with --mirror URL")
+    trial.fails(
+        "The server answers 503 Service Unavailable, 5 times in a row. Take another place with --mirror URL"
+    )
     assert len(trial.site.asked) == 5
 
 
@@ -343,9 +358,10 @@ def test_whole_but_killed_before_it_was_unpacked(trial, monkeypatch):
     def killed(*arguments):
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(flow_module, "unpack", killed)
+    monkeypatch.setattr(flow_module, "unpack", killed)
+    with pytest.raises(KeyboardInterrupt):
         trial.fetch()
+    monkeypatch.undo()
     assert not trial.dest.exists()
     trial.site.asked.clear()
     trial.check(trial.fetch())
@@ -401,7 +417,9 @@ def test_changed_behind_a_server_that_knows_no_if_range(trial):
 def test_another_part_than_was_asked_for(trial):
     def elsewhere(site, request):
         total = len(site.body)
-        request.head(206, Content_Range=f"bytes 5-{total - 1}/{total}", Content_Length=total - 5, ETag=site.etag)
+        request.head(
+            206, Content_Range=f"bytes 5-{total - 1}/{total}", Content_Length=total - 5, ETag=site.etag
+        )
         request.pieces(site.body[5:])
 
     trial.site.moods = [cut(100_000), elsewhere]
@@ -509,7 +527,9 @@ def test_a_mirror_goes_on_with_what_another_place_began(trial):
 
 
 def test_a_repacked_mirror(trial, tmp_path):
-    repacked = packed("x.zip" if trial.source.file.endswith(".gz") else "x.tar.gz", files_of(trial.source.name), "")
+    repacked = packed(
+        "x.zip" if trial.source.file.endswith(".gz") else "x.tar.gz", files_of(trial.source.name), ""
+    )
     trial.site.body = repacked
     trial.site.moods = []
     if trial.source.checksum is not None:

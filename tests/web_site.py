@@ -122,6 +122,7 @@ def serving(site: Site) -> Iterator[Site]:
     handler = type("Handler", (Request,), {"site": site})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
+    server.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2**16)  # so that what is counted has left
     site.url = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()

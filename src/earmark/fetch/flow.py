@@ -121,6 +121,8 @@ class _Fetch:
         self.kept = plan.dest.with_name(plan.source.file)
 
     def run(self) -> Fetched:
+        if self.plan.origin == "kaggle":
+            kaggle.check_installed()
         self.told.offered(self.plan)
         # Before anything is written, so that a disk that is too small stays as it is.
         beside = self.plan.archive is None and self.plan.origin != "kaggle" and self.kept.is_file()
@@ -208,6 +210,7 @@ class _Fetch:
             archive, self.work.tree, plan.most_bytes, plan.most_files,
             lambda n: self.told.fetching("Unpack", n, max(n, whole)),
         )  # fmt: skip
+        self.told.fetching("Unpack", done.bytes, done.bytes)
         if done.left_out:
             self.told.noted(f"{done.left_out:,} files that only macOS uses are left out.")
         return done

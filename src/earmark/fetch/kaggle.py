@@ -7,6 +7,7 @@ import io
 import os
 import threading
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 from earmark.errors import FetchError, MissingExtraError
@@ -21,6 +22,18 @@ _INTERVAL = 0.25  # seconds between two looks at how much is there
 _QUIET = {"KAGGLEHUB_VERBOSITY": "error", "TQDM_DISABLE": "1"}
 
 
+def check_installed() -> None:
+    """Refuse to begin without kagglehub.
+
+    Raises
+    ------
+    MissingExtraError
+        How to get it.
+    """
+    if find_spec("kagglehub") is None:
+        raise MissingExtraError("--from kaggle", "kaggle", "kagglehub")
+
+
 def fetch(plan: Plan, folder: Path, tree: Path, told: Told) -> tuple[Unpacked, str]:
     """Fetch a data set from Kaggle into ``tree``; return what it holds, and which version it is.
 
@@ -28,8 +41,6 @@ def fetch(plan: Plan, folder: Path, tree: Path, told: Told) -> tuple[Unpacked, s
 
     Raises
     ------
-    MissingExtraError
-        Without kagglehub.
     FetchError
         When it could not do its work; in its own words.
     ArchiveError
@@ -37,22 +48,17 @@ def fetch(plan: Plan, folder: Path, tree: Path, told: Told) -> tuple[Unpacked, s
     """
     cache = folder / CACHE
     said = io.StringIO()
-    with _surroundings(cache, said):
+    with _surroundings(cache, said), _watched(cache, plan, told):
         try:
             import kagglehub
-        except ImportError:
-            raise MissingExtraError("--from kaggle", "kaggle", "kagglehub") from None
-        with _watched(cache, plan, told):
-            try:
-                got = Path(kagglehub.dataset_download(plan.source.kaggle))
-            except OSError as error:
-                if (
-                    error.errno is not None
-                ):  # the disk's, not the network's: requests' own errors have no number
-                    raise
-                raise _failed(error) from None
-            except Exception as error:
-                raise _failed(error) from None
+
+            got = Path(kagglehub.dataset_download(plan.source.kaggle))
+        except Exception as error:
+            if (
+                isinstance(error, OSError) and error.errno is not None
+            ):  # the disk's: requests' own have no number
+                raise
+            raise _failed(error) from None
     version = (
         f"{plan.source.kaggle}/versions/{got.name}" if got.parent.name == "versions" else plan.source.kaggle
     )

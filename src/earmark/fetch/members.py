@@ -120,7 +120,7 @@ def _tar_members(archive: Path, stream: _Stream, most: int) -> Iterator[Member]:
             bounded.allowed = PIECE
         # tarfile takes a header that it cannot read for the end. The true end is zeros, and then the gzip checksum.
         bounded.seek(tar.offset)
-        bounded.allowed = most
+        bounded.allowed = most + PIECE
         while piece := bounded.read(_BLOCK * 64):
             if any(piece):
                 raise ArchiveError(
@@ -145,6 +145,13 @@ def _zip_members(archive: Path, file: BinaryIO, most: int) -> Iterator[Member]:
         packed = zipfile.ZipFile(file)
     except (ValueError, OSError, struct.error, IndexError) as error:  # a directory full of nonsense
         raise ArchiveError(f"{archive} is damaged: {error}.") from None
+
+    def opened(entry: zipfile.ZipInfo) -> IO[bytes]:
+        try:
+            return packed.open(entry)
+        except (ValueError, OSError, struct.error, RuntimeError) as error:  # it points to where nothing is
+            raise zipfile.BadZipFile(str(error)) from None
+
     with packed:
         entries = packed.infolist()
         total = sum(entry.file_size for entry in entries)
@@ -155,7 +162,7 @@ def _zip_members(archive: Path, file: BinaryIO, most: int) -> Iterator[Member]:
         for entry in entries:
             if kind := _zip_kind(entry):
                 raise ArchiveError(f"{archive} is not unpacked: '{entry.filename}' in it is {kind}.")
-            yield Member(entry.filename, entry.is_dir(), entry.file_size, partial(packed.open, entry))
+            yield Member(entry.filename, entry.is_dir(), entry.file_size, partial(opened, entry))
 
 
 def _zip_kind(entry: zipfile.ZipInfo) -> str:
