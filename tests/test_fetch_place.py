@@ -422,9 +422,9 @@ def test_the_list(earmark):
 
 
 def test_wrong_calls(earmark, tmp_path):
-    names = ", ".join(sorted(DATASETS))
+    names, guess = ", ".join(sorted(DATASETS)), "Did you mean 'urbansound8k'?"
     for arguments, said in (
-        (["urbansond8k", "x"], f"No data set is called 'urbansond8k'. There are: {names}. Did you mean 'urbansound8k'?"),
+        (["urbansond8k", "x"], f"No data set is called 'urbansond8k'. There are: {names}. {guess}"),
         (["fsdd"], "Where shall fsdd go? Give a new folder. Type: earmark fetch fsdd fsdd"),
         (["--keep-archive"], f"Which data set? Type: earmark fetch NAME DEST. There are: {', '.join(DATASETS)}."),
         (["esc50", "x", "--from", "kaggle"], "No source of esc50 is called 'kaggle'. There are: github."),

@@ -40,9 +40,13 @@ def test_killed_ten_times_at_random_moments(earmark, tmp_path, seed):
         kept = [0]
         for _ in range(KILLS):
             asked = len(site.asked)
-            run = subprocess.Popen([sys.executable, "-m", "earmark", *map(str, arguments), "--progress", "none"])
+            run = subprocess.Popen(
+                [sys.executable, "-m", "earmark", *map(str, arguments), "--progress", "none"]
+            )
             deadline = time.monotonic() + 60
-            while len(site.asked) == asked:  # moments before it has asked for anything would be nothing to survive
+            while (
+                len(site.asked) == asked
+            ):  # moments before it has asked for anything would be nothing to survive
                 assert time.monotonic() < deadline
                 time.sleep(0.001)
             time.sleep(rng.uniform(0.0, 0.15))

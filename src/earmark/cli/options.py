@@ -55,9 +55,10 @@ _pattern = click.option(
     metavar="TEXT",
     help="How file names are made, such as '{label}_{group}_{take}.wav'.",
 )
-data = _all(_layout("urbansound8k, esc50, table, folders or pattern"), _pattern)
+data = _all(_layout("urbansound8k, esc50, speech_commands, table, folders or pattern"), _pattern)
 data_or_sounds = _all(
-    _layout("urbansound8k, esc50, table, folders, pattern, or sounds, which have no labels"), _pattern
+    _layout("urbansound8k, esc50, speech_commands, table, folders, pattern, or sounds, which have no labels"),
+    _pattern,
 )
 engine = _all(
     click.option(

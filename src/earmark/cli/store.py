@@ -11,7 +11,6 @@ import click
 from earmark.cli import options
 from earmark.cli.frame import Group, command
 from earmark.errors import EarmarkError, SettingError
-from earmark.files import size_text
 
 if TYPE_CHECKING:
     from earmark.store import Stock
@@ -43,6 +42,7 @@ def list_(place: str | None, as_json: bool) -> int:
     from rich.table import Table
 
     from earmark.cli import ready, show
+    from earmark.files import size_text
 
     ready.can_extract()
     from earmark.store import Store
@@ -73,6 +73,7 @@ def list_(place: str | None, as_json: bool) -> int:
 def size(place: str | None, as_json: bool) -> int:
     """Say how large the store is."""
     from earmark.cli import ready, show
+    from earmark.files import size_text
 
     ready.can_extract()
     from earmark.readers.listing import count
@@ -103,6 +104,7 @@ def size(place: str | None, as_json: bool) -> int:
 def prune(place: str | None, age: str | None, keep: str | None, dry_run: bool, as_json: bool) -> int:
     """Delete what has not been used for long, or the longest unused until the rest is small enough."""
     from earmark.cli import ready, show
+    from earmark.files import size_text
 
     ready.can_extract()
     from earmark.readers.listing import count

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from earmark.dataset import Dataset
 from earmark.errors import LayoutError, PathError, SettingError, UnknownNameError, nearest
-from earmark.readers import esc50, folders, sounds, table, urbansound8k
+from earmark.readers import esc50, folders, sounds, speech_commands, table, urbansound8k
 from earmark.readers import pattern as file_names
 from earmark.readers.listing import Listing, count, only_child, suffix
 from earmark.readers.rows import TABLE_SUFFIXES
@@ -53,6 +53,12 @@ READERS: dict[str, Reader] = {
             urbansound8k.read,
         ),
         Reader("esc50", "meta/esc50.csv and audio", esc50.matches, esc50.read),
+        Reader(
+            "speech_commands",
+            "a folder for each word, and validation_list.txt and testing_list.txt",
+            speech_commands.matches,
+            speech_commands.read,
+        ),
         Reader("table", "a CSV or TSV file with the columns path and label", table.matches, table.read),
         Reader("folders", "a folder for each class", folders.matches, folders.read),
         Reader("pattern", "labels in the file names", file_names.matches, file_names.read),
