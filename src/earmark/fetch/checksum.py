@@ -59,6 +59,7 @@ def begin(name: str) -> Digest:
 def of_file(path: Path, name: str, told: Callable[[int], None] = lambda done: None) -> Digest:
     """Return the checksum of a file; ``told`` is called with the bytes that were read."""
     digest, done = begin(name), 0
+    told(done)
     with path.open("rb", buffering=0) as file:
         while piece := file.read(_PIECE):
             digest.update(piece)

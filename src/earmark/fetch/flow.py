@@ -206,6 +206,7 @@ class _Fetch:
     def _unpack(self, archive: Path) -> Unpacked:
         plan, whole = self.plan, self.plan.source.unpacked
         self.work.tree.mkdir()
+        self.told.fetching("Unpack", 0, whole)
         done = unpack(
             archive, self.work.tree, plan.most_bytes, plan.most_files,
             lambda n: self.told.fetching("Unpack", n, max(n, whole)),

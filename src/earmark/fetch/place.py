@@ -120,7 +120,7 @@ class Workplace:
         """
         made = [part for part in (self.folder, *self.folder.parents) if not part.exists()]
         while True:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(0o700, parents=True, exist_ok=True)
             with (self.folder / _LOCK).open("ab") as file:
                 try:
                     hold(file)
@@ -128,6 +128,8 @@ class Workplace:
                     raise FetchError(
                         f"Another earmark fetch is filling {self.dest}. Let it finish, or end it."
                     ) from None
+                except OSError:  # a file system without locks
+                    pass
                 if not self._ours(file.fileno()):
                     continue  # it finished, and took its folder away, while we waited for our turn
                 try:
