@@ -271,6 +271,20 @@ def test_two_at_once(site, tmp_path):
     get(site, tmp_path / "set")
 
 
+def test_another_run_finishes_first(site, tmp_path, monkeypatch):
+    """It was not there when this run looked, and is when its turn comes."""
+    dest = tmp_path / "set"
+
+    class Late(Heard):
+        def offered(self, plan):
+            get(site, dest)
+
+    got = get(site, dest, Late())
+    assert got.there
+    assert len(site.asked) == 1
+    assert everything(tmp_path)[0] == "set"
+
+
 def test_a_lock_that_was_taken_away_meanwhile_is_asked_for_again(tmp_path, monkeypatch):
     work, seen = Workplace(tmp_path / "set"), []
     ours = Workplace._ours
@@ -294,9 +308,21 @@ def test_what_killed_runs_left_is_swept(site, tmp_path):
     (work.tree / "half.wav").write_text("half")
     old = work.folder / f".{'0' * 16}.part"
     old.write_text("{")
-    os.utime(old, (0, 0))
+    (work.folder / "another-set.zip.part").write_text("begun once, for the same folder")
     get(site, tmp_path / "set")
     assert everything(tmp_path)[0] == "set"
+
+
+def test_what_a_run_left_that_was_killed_at_the_very_end_is_tidied_away(site, tmp_path):
+    get(site, tmp_path / "set")
+    work = Workplace(tmp_path / "set")
+    work.folder.mkdir()
+    (work.folder / f"{SOURCE.file}.part").write_bytes(BODY)
+    with work.held():
+        assert get(site, tmp_path / "set").there
+        assert work.folder.exists()
+    assert get(site, tmp_path / "set").there
+    assert not work.folder.exists()
 
 
 # Kaggle
@@ -523,6 +549,23 @@ def test_sources_that_cannot_be_reached(tmp_path):
         assert str(caught.value) == f"{said}. Take another place with --mirror URL, or try again later."
     assert heard.notes == []
     assert everything(tmp_path) == []
+
+
+def test_a_network_that_went_away_costs_nothing_of_what_is_there(site, tmp_path):
+    site.moods = [cut(200_000), *[cut(0)] * 5]
+    with pytest.raises(FetchError):
+        get(site, tmp_path / "set")
+    site.url = "http://127.0.0.1:1"
+    with pytest.raises(FetchError) as caught:
+        fetch(
+            replace(SOURCE, url=f"{site.url}/x", checksum=sha256(BODY), bytes=len(BODY)),
+            str(tmp_path / "set"),
+        )
+    assert str(caught.value) == (
+        "127.0.0.1 cannot be reached: connection refused. 200 kB of 301 kB are there:"
+        " run the same command again to go on."
+    )
+    assert (Workplace(tmp_path / "set").folder / f"{SOURCE.file}.part").stat().st_size == 200_000
 
 
 def test_a_plan_knows_its_bounds(tmp_path):

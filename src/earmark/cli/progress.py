@@ -125,9 +125,9 @@ class Terminal:
             self.say("", "Not for commercial use.", "yellow")
         self.say("From", plan.address)
         self.say("To", str(plan.dest))
-        fetched = f"{size_text(plan.download)} to download, " if plan.download else ""
+        size = f"{size_text(plan.download)} to download, " if plan.download else ""
         self.say(
-            "Size", f"{fetched}about {size_text(source.unpacked)} unpacked; {size_text(plan.free)} are free"
+            "Size", f"{size}about {size_text(source.unpacked)} unpacked; {size_text(plan.free)} are free"
         )
 
     def fetching(self, stage: str, done: int, total: int | None) -> None:
@@ -139,14 +139,11 @@ class Terminal:
 
         def text() -> str:
             rate = (done - known) / self._elapsed
+            left = (total - done) / rate if rate and total is not None else 0
             parts = [f"{size_text(done)} of {size_text(total)}" if total is not None else size_text(done)]
-            if done > known:
-                left = (total - done) / rate if total is not None else 0
-                parts += [_time(left)] if left >= 1 else []
-                parts += [f"{size_text(int(rate))}/s"]
-            if known:
-                parts.append(f"went on at {size_text(known)}")
-            return " · ".join(parts)
+            parts += [_time(left)] if left >= 1 else []
+            parts += [f"{size_text(int(rate))}/s"] if rate else []
+            return " · ".join([*parts, *([f"went on at {size_text(known)}"] if known else [])])
 
         self._draw(text, None if total is None else done / max(total, 1))
 

@@ -249,11 +249,11 @@ def _capital(text: str) -> str:
 
 
 def _gave_up(cut: web.CutError, run: _Run, failures: int) -> str:
+    often = f", {failures} times in a row" if failures > 1 else ""
     if not run.done:
-        often = f", {failures} times in a row" if failures > 1 else ""
         return f"{_capital(str(cut))}{often}. Take another place with --mirror URL, or try again later."
     whole = f" of {size_text(run.total)}" if run.total is not None else ""
     return (
-        f"{_capital(str(cut))}, {failures} times in a row. {size_text(run.done)}{whole} are there:"
+        f"{_capital(str(cut))}{often}. {size_text(run.done)}{whole} are there:"
         " run the same command again to go on."
     )

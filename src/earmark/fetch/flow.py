@@ -100,15 +100,20 @@ def fetch(
     told = told or Nobody()
     place = check_dest(dest)
     marker = found_in(place, source)
+    if marker is not None:
+        Workplace(place).tidy()
+        return _there(source, place, marker)
     plan = make_plan(source, place, origin, mirror, against)
     if keep_archive and (plan.origin == "kaggle" or plan.archive is not None):
         raise SettingError("--keep-archive is for archives that are downloaded.")
-    if marker is not None:
-        return Fetched(
-            source, place, str(marker.get("url")), int(marker.get("bytes", 0)), marker["files"],
-            marker.get("checksum"), bool(marker.get("checked")), there=True,
-        )  # fmt: skip
     return _Fetch(plan, told, keep_archive, pause).run()
+
+
+def _there(source: Source, place: Path, marker: dict[str, Any]) -> Fetched:
+    return Fetched(
+        source, place, str(marker.get("url")), marker["bytes"], marker["files"],
+        marker.get("checksum"), bool(marker.get("checked")), there=True,
+    )  # fmt: skip
 
 
 class _Fetch:
@@ -128,16 +133,16 @@ class _Fetch:
         beside = self.plan.archive is None and self.plan.origin != "kaggle" and self.kept.is_file()
         self.plan.check_room(self.part.size if not beside else self.plan.download or 0)
         with self._told(), self.work.held(), self._nothing_half_made():
+            if marker := found_in(self.plan.dest, self.plan.source):  # another run has just finished it
+                return _there(self.plan.source, self.plan.dest, marker)
             if self.plan.origin == "kaggle":
                 return self._from_kaggle()
             archive, got = self._archive()
             with self._whole_stays(archive):
                 done = self._unpack(archive)
                 fetched = self._settle(done, self._told_address(archive), got)
-            if archive == self.part.path:
-                if self.keep:
-                    archive.rename(self.kept)
-                self.part.remove()
+            if archive == self.part.path and self.keep:
+                archive.rename(self.kept)
             return fetched
 
     # The archive
@@ -240,9 +245,7 @@ class _Fetch:
 
     def _from_kaggle(self) -> Fetched:
         done, version = kaggle.fetch(self.plan, self.work.folder, self.work.tree, self.told)
-        fetched = self._settle(done, f"https://www.kaggle.com/datasets/{version}", None)
-        shutil.rmtree(self.work.folder / kaggle.CACHE, ignore_errors=True)
-        return fetched
+        return self._settle(done, f"https://www.kaggle.com/datasets/{version}", None)
 
     # Full disks
 

@@ -8,11 +8,11 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from earmark.errors import FetchError, PathError
 from earmark.fetch.registry import Source
-from earmark.files import hold, sweep, write_json
+from earmark.files import hold, write_json
 
 MARKER = ".earmark-fetch.json"
 _TREE = "unpacked"
@@ -74,8 +74,9 @@ def _marker(dest: Path) -> dict[str, Any] | None:
         marker = json.loads((dest / MARKER).read_bytes())
     except (OSError, ValueError):
         return None
-    known = isinstance(marker, dict) and isinstance(marker.get("name"), str)
-    return marker if known and isinstance(marker.get("files"), int) else None
+    kinds = {"name": str, "files": int, "bytes": int}
+    known = isinstance(marker, dict) and all(isinstance(marker.get(k), kind) for k, kind in kinds.items())
+    return marker if known else None
 
 
 def counted(folder: Path) -> tuple[int, int]:
@@ -108,6 +109,7 @@ class Workplace:
         self.dest = dest
         self.folder = dest.with_name(f".{dest.name}.fetch")
         self.tree = self.folder / _TREE
+        self._done = False
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -118,27 +120,36 @@ class Workplace:
         FetchError
             When another process has it.
         """
-        made = [part for part in (self.folder, *self.folder.parents) if not part.exists()]
-        while True:
-            self.folder.mkdir(0o700, parents=True, exist_ok=True)
-            with (self.folder / _LOCK).open("ab") as file:
-                try:
-                    hold(file)
-                except BlockingIOError:
-                    raise FetchError(
-                        f"Another earmark fetch is filling {self.dest}. Let it finish, or end it."
-                    ) from None
-                except OSError:  # a file system without locks
-                    pass
-                if not self._ours(file.fileno()):
-                    continue  # it finished, and took its folder away, while we waited for our turn
-                try:
-                    sweep(self.folder)
-                    self.clear()
-                    yield
-                finally:
-                    self._leave(made)
-                return
+        made = [part for part in self.folder.parents if not part.exists()]
+        while (lock := self._locked()) is None:
+            pass  # another one finished, and took its folder away, while we waited for our turn
+        with lock:
+            try:
+                self.clear()
+                yield
+            finally:
+                self._leave(made)
+
+    def _locked(self) -> BinaryIO | None:
+        """Return the open file that keeps others out; ``None`` where it is no longer the one they would find."""
+        self.folder.mkdir(0o700, parents=True, exist_ok=True)
+        try:
+            file = (self.folder / _LOCK).open("ab")
+        except FileNotFoundError:
+            return None
+        try:
+            hold(file)
+        except BlockingIOError:
+            file.close()
+            raise FetchError(
+                f"Another earmark fetch is filling {self.dest}. Let it finish, or end it."
+            ) from None
+        except OSError:  # a file system without locks
+            pass
+        if self._ours(file.fileno()):
+            return file
+        file.close()
+        return None
 
     def _ours(self, file: int) -> bool:
         """Say whether the lock that we hold is still the one that others would find."""
@@ -148,20 +159,30 @@ class Workplace:
             return False
 
     def clear(self) -> None:
-        """Remove what was unpacked."""
+        """Remove what was unpacked, and files that a killed run was about to write."""
         shutil.rmtree(self.tree, ignore_errors=True)
+        for file in self.folder.glob(".*.part"):
+            file.unlink(missing_ok=True)
+
+    def tidy(self) -> None:
+        """Remove what a run left that was killed after the data set was whole."""
+        if self.folder.exists():
+            with suppress(OSError, FetchError), self.held():
+                self._done = True
 
     def _leave(self, made: list[Path]) -> None:
         """Take away what was unpacked, and the folder too unless a download is in it to be gone on with."""
         with suppress(OSError):
             self.clear()
-            kept = [entry.name for entry in self.folder.iterdir() if entry.name != _LOCK]
-            if kept:
-                return
-            (self.folder / _LOCK).unlink()
-            for folder in dict.fromkeys(
-                [self.folder, *made]
-            ):  # in which there is nothing else, or this fails
+            for entry in list(self.folder.iterdir()):
+                if entry.name == _LOCK:
+                    continue
+                if not self._done:
+                    return
+                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+            (self.folder / _LOCK).unlink()  # last, so that nobody else comes in before
+            self.folder.rmdir()
+            for folder in made:  # in which there is nothing else, or this fails
                 folder.rmdir()
 
     def put_in_place(self, top: Path, marker: dict[str, Any]) -> None:
@@ -172,3 +193,4 @@ class Workplace:
         if self.dest.is_dir():
             self.dest.rmdir()  # empty, or this fails: not every system renames a folder onto another
         top.rename(self.dest)
+        self._done = True
