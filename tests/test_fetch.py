@@ -8,6 +8,7 @@ import json
 import random
 import re
 import tarfile
+import time
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -283,6 +284,33 @@ def test_a_length_too_large_is_found_out(trial):
     assert got.checked
     assert trial.site.starts == [0, len(trial.site.body)]
     assert trial.heard.notes == ["The connection was cut. Trying again in 1 s."]
+
+
+def test_a_length_too_small_is_found_out(trial):
+    trial.site.moods = [lambda site, request: answer(site, request, claim=-1000)] * 2
+    if trial.source.checksum is None:  # nobody knows better, but the archive itself does
+        trial.fails("is damaged", ArchiveError)
+        assert trial.left == []
+    else:
+        trial.fails("That is another file")
+        trial.site.moods = [lambda site, request: answer(site, request, claim=-1000)]
+        trial.fetch(mirror=trial.source.url, against=sha256(trial.site.body))
+        assert "Fetched once more, from its beginning." in trial.heard.notes[-1]
+        assert below(trial.dest) == files_of(trial.source.name)
+
+
+def test_a_server_that_falls_silent_is_left_and_asked_again(trial, monkeypatch):
+    monkeypatch.setattr(web, "PATIENCE", 0.1)
+
+    def silent(site, request):
+        request.head(200, ETag=site.etag, Content_Length=len(site.body))
+        request.pieces(site.body[:100_000])
+        time.sleep(0.3)
+
+    trial.site.moods = [silent]
+    trial.check(trial.fetch())
+    assert trial.heard.notes == ["Nothing came for 0.1 s. Trying again in 1 s."]
+    assert trial.site.starts == [0, 100_000]
 
 
 def test_a_wrong_size_is_refused_at_once_where_the_right_one_is_known(trial):
