@@ -287,7 +287,7 @@ TABLE: list[tuple[type[EarmarkError], Callable[[Place], object], str]] = [
     (
         FetchError,
         cannot_fetch,
-        "127.0.0.1 cannot be reached: connection refused. Take another place with --mirror URL, or try again later.",
+        "Cannot reach 127.0.0.1: connection refused. Take another place with --mirror URL, or try again later.",
     ),
     (ArchiveError, archive, "ROOT/fsdd.zip is neither a zip file nor a tar.gz file."),
     (EngineError, engine, "No Ray cluster answers at 127.0.0.1:1: connection refused."),

@@ -541,8 +541,8 @@ def test_interrupted(earmark, site, tmp_path, number, code):
 def test_sources_that_cannot_be_reached(tmp_path):
     heard = Heard()
     for url, said in (
-        ("http://127.0.0.1:1/x", "127.0.0.1 cannot be reached: connection refused"),
-        ("http://nowhere.invalid/x", "Nowhere.invalid is not found: no network, or no such name"),
+        ("http://127.0.0.1:1/x", "Cannot reach 127.0.0.1: connection refused"),
+        ("http://nowhere.invalid/x", "Cannot find nowhere.invalid: no network, or no such name"),
     ):
         with pytest.raises(FetchError) as caught:
             fetch(replace(SOURCE, url=url), str(tmp_path / "set"), heard)
@@ -562,7 +562,7 @@ def test_a_network_that_went_away_costs_nothing_of_what_is_there(site, tmp_path)
             str(tmp_path / "set"),
         )
     assert str(caught.value) == (
-        "127.0.0.1 cannot be reached: connection refused. 200 kB of 301 kB are there:"
+        "Cannot reach 127.0.0.1: connection refused. 200 kB of 301 kB are there:"
         " run the same command again to go on."
     )
     assert (Workplace(tmp_path / "set").folder / f"{SOURCE.file}.part").stat().st_size == 200_000

@@ -230,16 +230,14 @@ def _unreached(url: str, error: Exception) -> Exception:
     if isinstance(reason, ssl.SSLCertVerificationError):
         return FetchError(f"{host} cannot prove that it is {host}: {reason.verify_message}.")
     if isinstance(reason, TimeoutError):
-        return CutError(f"{host} does not answer")
+        return CutError(f"no answer from {host}")
     if isinstance(reason, socket.gaierror):
-        return CutError(f"{host} is not found: no network, or no such name", unreached=True)
+        return CutError(f"cannot find {host}: no network, or no such name", unreached=True)
     if isinstance(reason, ConnectionResetError | BrokenPipeError):
-        return CutError(f"{host} closed the connection")
+        return CutError(f"the connection was closed by {host}")
     if isinstance(reason, OSError):
-        return CutError(
-            f"{host} cannot be reached: {(reason.strerror or str(reason)).lower()}", unreached=True
-        )
-    return CutError(f"{host} does not answer as a web server does")
+        return CutError(f"cannot reach {host}: {(reason.strerror or str(reason)).lower()}", unreached=True)
+    return CutError(f"no web server answers at {host}")
 
 
 # The headers
