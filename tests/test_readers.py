@@ -65,6 +65,12 @@ def make_esc50(root):
     return touch(root, "audio/1-9-A-0.wav", "audio/2-9-B-0.wav", "audio/1-5-A-3.wav")
 
 
+def make_speech_commands(root):
+    write_table(root / "validation_list.txt", "dog/0a1b2c3d_nohash_0.wav")
+    write_table(root / "testing_list.txt", "cat/ffff0000_nohash_1.wav")
+    return touch(root, "dog/0a1b2c3d_nohash_0.wav", "cat/ffff0000_nohash_1.wav", "cat/0a1b2c3d_nohash_0.wav")
+
+
 def make_folders(root):
     return touch(root, "dog/10.wav", "dog/2.wav", "cat/deep/1.FLAC")
 
@@ -82,6 +88,7 @@ def make_pattern(root):
 LAYOUTS = {
     "urbansound8k": (make_urbansound8k, "audio/fold1/new.wav"),
     "esc50": (make_esc50, "audio/new.wav"),
+    "speech_commands": (make_speech_commands, "dog/new.wav"),
     "folders": (make_folders, "dog/new.wav"),
     "table": (make_table, "new.wav"),
     "pattern": (make_pattern, "dog_lassie_1.wav"),
@@ -108,7 +115,7 @@ def groups(dataset):
 
 def test_the_public_surface():
     assert earmark.readers.__all__ == ["READERS", "Reader", "detect", "read", "read_sounds"]
-    assert list(READERS) == ["urbansound8k", "esc50", "table", "folders", "pattern"]
+    assert list(READERS) == ["urbansound8k", "esc50", "speech_commands", "table", "folders", "pattern"]
 
 
 @pytest.mark.parametrize("name", READERS)

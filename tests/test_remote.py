@@ -146,7 +146,9 @@ class TestEveryReader:
         dataset.fingerprint  # noqa: B018
         asked = [call for call in store.calls if call != "get_file"]
         assert asked == ["find"]
-        assert store.calls.count("get_file") <= 1  # the table
+        assert store.calls.count("get_file") <= (
+            2 if name == "speech_commands" else 1
+        )  # its lists, or the table
 
 
 class TestWhatIsWrong:

@@ -25,6 +25,8 @@
     │   ├── BundleFormatError       not a bundle, damaged, too large, or of another version
     │   └── GoldenTestError         it opens, but does not give the scores it promises
     ├── StoreError                  a feature store that cannot be used, or a damaged file in it
+    ├── FetchError                  a public data set that cannot be had: the server, the network, the disk
+    │   └── ArchiveError            an archive that is not what it should be, or not safe to unpack
     ├── EngineError                 a cluster that cannot be reached, or cannot do the work
     └── RunError                    a run folder that cannot be used
 """
@@ -199,6 +201,14 @@ class GoldenTestError(BundleError):
 
 class StoreError(EarmarkError):
     """A feature store that cannot be used, or a file in it that is not what it was."""
+
+
+class FetchError(EarmarkError):
+    """A public data set that cannot be had: the server, the network or the disk does not let us."""
+
+
+class ArchiveError(FetchError):
+    """An archive that is damaged, is not the one it should be, or is not safe to unpack."""
 
 
 class EngineError(EarmarkError):

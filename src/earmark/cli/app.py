@@ -45,6 +45,32 @@ def demo(out: Path, seed: int) -> int:
     return show_demo(out, seed)
 
 
+@command("fetch", "earmark fetch urbansound8k UrbanSound8K")
+@click.argument("name", required=False)
+@click.argument("dest", required=False)
+@click.option("--from", "origin", metavar="SOURCE", help="Whom to get it from: its publisher, or kaggle.")
+@click.option(
+    "--mirror",
+    metavar="URL|PATH",
+    help="Another address of the archive; or a file, or the folder that it is in.",
+)
+@click.option("--checksum", metavar="ALGORITHM:HEX", help="Of what the mirror has, where that was repacked.")
+@click.option(
+    "--keep-archive", is_flag=True, help="Keep the archive beside DEST, for other times and places."
+)
+@options.progress
+@options.as_json
+def fetch(name: str | None, dest: str | None, progress: str, as_json: bool, **how: Any) -> int:
+    """Fetch a public data set into a new folder.
+
+    Without a NAME the data sets are listed. DEST becomes the data set once it is whole and checked; an interrupted or
+    killed run goes on when the same command is given again.
+    """
+    from earmark.cli import fetch as fetching
+
+    return fetching.fetch(name, dest, progress, as_json, **how) if name else fetching.listed(as_json, **how)
+
+
 @command("check", "earmark check my-recordings --strict")
 @click.argument("dataset")
 @options.data

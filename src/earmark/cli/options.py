@@ -76,10 +76,12 @@ _shape = _all(
     click.option("--unit", metavar="NAME", help="Of times in span tables: seconds or samples."),
     click.option("--label-column", metavar="NAME|NUMBER", help="Where a label table has its labels."),
 )
-data = _all(_layout("urbansound8k, esc50, fsd50k, table, tracks, folders, pattern, …"), _shape)
+data = _all(
+    _layout("urbansound8k, esc50, fsd50k, speech_commands, table, tracks, folders, pattern, …"), _shape
+)
 data_or_sounds = _all(
     _layout(
-        "urbansound8k, esc50, fsd50k, table, tracks, folders, pattern, …, or sounds, which have no labels"
+        "urbansound8k, esc50, fsd50k, speech_commands, table, tracks, folders, pattern, …, or sounds, which have no labels"
     ),
     _shape,
 )

@@ -13,7 +13,7 @@ from functools import partial
 from earmark.dataset import Dataset
 from earmark.errors import LayoutError, PathError, SettingError, UnknownNameError, nearest
 from earmark.labels import FORMS, SUFFIXES
-from earmark.readers import esc50, folders, fsd50k, sounds, table, urbansound8k
+from earmark.readers import esc50, folders, fsd50k, sounds, speech_commands, table, urbansound8k
 from earmark.readers import pattern as file_names
 from earmark.readers import tracks as label_tracks
 from earmark.readers.label_files import TrackSettings
@@ -66,6 +66,12 @@ READERS: dict[str, Reader] = {
         ),
         Reader("esc50", "meta/esc50.csv and audio", esc50.matches, esc50.read),
         Reader("fsd50k", "FSD50K.ground_truth/dev.csv and FSD50K.dev_audio", fsd50k.matches, fsd50k.read),
+        Reader(
+            "speech_commands",
+            "a folder for each word, and validation_list.txt and testing_list.txt",
+            speech_commands.matches,
+            speech_commands.read,
+        ),
         Reader("table", "a CSV or TSV file with the columns path and label", table.matches, table.read),
         Reader(
             "tracks",
