@@ -65,6 +65,7 @@ def test_a_quick_run_measures_everything():
         "Features",
         "Formats",
         "Every core, and the store",
+        "The data doctor",
         "Formats of the feature store",
         "Training",
         "Cold start",

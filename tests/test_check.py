@@ -268,8 +268,8 @@ def test_a_manifest_of_what_is_fit(earmark, bad, tmp_path):
     before = {p: (p.stat().st_mtime_ns, p.stat().st_size) for p in bad.iterdir()}
     done = json.loads(earmark("check", bad, "--fix-manifest", tmp_path / "clean.csv", "--json").stdout)
     assert {p: (p.stat().st_mtime_ns, p.stat().st_size) for p in bad.iterdir()} == before
-    kept = list(csv.DictReader((tmp_path / "clean.csv").open()))
-    left = list(csv.DictReader((tmp_path / "clean-left-out.csv").open()))
+    tables = ((tmp_path / name).read_text().splitlines() for name in ("clean.csv", "clean-left-out.csv"))
+    kept, left = (list(csv.DictReader(lines)) for lines in tables)
     assert done["manifest"] == {
         "table": str(tmp_path / "clean.csv"), "left_out": str(tmp_path / "clean-left-out.csv"),
         "kept": len(kept), "dropped": len(left),

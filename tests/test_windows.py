@@ -327,6 +327,7 @@ def test_a_long_recording_and_a_long_table_stay_small(monkeypatch, tmp_path, cap
     path.unlink()
     cuts = memory.table(tmp_path, 4000, 0.5, 60)
     assert memory.measure("table", cuts, tmp_path, 300, "--layout", "table"), capsys.readouterr().out
+    assert memory.measure_check("doctor", cuts, 300, "--layout", "table"), capsys.readouterr().out
     shutil.rmtree(tmp_path)
 
 

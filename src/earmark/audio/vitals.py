@@ -21,6 +21,7 @@ from earmark.types import FloatArray
 
 _FULL = 0.999  # of full scale: from here on a sample counts as clipped
 _FRAME, _FRAMES = 2048, 4  # samples of a frame; frames looked at in a piece of a file, to find its bandwidth
+_BLOCK = 16 * _FRAME
 _FLOOR = 1e-8  # of the strongest band, in power: 80 dB below it, nothing is heard and coders leave nothing
 _CHANCE = 5.0  # standard errors of a mean
 _LOST = 0.1  # seconds that a decoder may give less than the header promises
@@ -107,7 +108,7 @@ def _missing(path: Path, sound: Sound) -> list[tuple[str, str]]:
     if lost > (0 if sound.certain else _LOST) * sound.rate:
         told, there = _duration((sound.promised or 0) / sound.rate), _duration(sound.reached / sound.rate)
         return [("truncated", f"its header tells of {told}, but {there} are there")]
-    if cut_off(path):
+    if sound.encoding.startswith("OGG") and cut_off(path):
         return [("truncated", "its last page is missing, as when a copy or a recording is cut off")]
     return []
 
@@ -136,40 +137,44 @@ class _Look:
             raise limits.too_long(self._path)
         if n == 0:
             return
-        mono = borrow("vitals", n, "float32")
-        mix(frames, None, sound.full, sound.silence, mono)
-        self._hash.update(mono)
-        self._measure_level(frames, mono)
+        mono, count = borrow("vitals", n, "float32"), n // _FRAME
+        means = borrow("vitals.means", count, "float32")
+        powers = borrow("vitals.powers", count, "float32")
+        for begin in range(0, n, _BLOCK):  # small enough to stay in the cache from one measure to the next
+            end, at = begin + _BLOCK, slice(begin // _FRAME, (begin + _BLOCK) // _FRAME)
+            part = mono[begin:end]
+            mix(frames[begin:end], None, sound.full, sound.silence, part)
+            self._hash.update(part)
+            self._measure_peak(frames[begin:end].reshape(-1), part)
+            whole = part[: len(part) // _FRAME * _FRAME].reshape(-1, _FRAME)
+            np.matmul(whole, _mean(), out=means[at])
+            np.vecdot(whole, whole, out=powers[at])
+        rest = mono[count * _FRAME :]
+        self._frames += count
+        self._means += float(np.dot(means, means))
+        self._sum += _FRAME * float(means.sum(dtype=np.float64)) + float(rest.sum(dtype=np.float64))
+        self._squares += float(powers.sum(dtype=np.float64)) + float(np.dot(rest, rest))
+        self._add_spectra(mono[: count * _FRAME].reshape(-1, _FRAME), powers, rest)
         if sound.channels > 1:
             self._compare(frames)
 
-    def _measure_level(self, frames: NDArray[Any], mono: FloatArray) -> None:
-        sound, flat, n = self._sound, frames.reshape(-1), len(mono)
-        high, low = flat.max(), flat.min()
-        peak = max(float(high) - sound.silence, sound.silence - float(low)) / sound.full
-        if not peak <= LOUDEST:
+    def _measure_peak(self, flat: NDArray[Any], mono: FloatArray) -> None:
+        sound = self._sound
+        high, low = float(flat.max()), float(flat.min())
+        peak = max(high - sound.silence, sound.silence - low) / sound.full
+        if not peak <= LOUDEST:  # refused in the end; until then it must not spoil the sums
             self._bad += int(np.count_nonzero(~np.isfinite(mono)))
-            mono = np.nan_to_num(mono, nan=0.0, posinf=0.0, neginf=0.0)
+            mono[:] = 0
         self._peak = max(self._peak, peak) if peak == peak else math.inf
         if peak >= _FULL:
             top, bottom = sound.silence + _FULL * sound.full, sound.silence - _FULL * sound.full
             self._clipped += int(np.count_nonzero((flat >= top) | (flat <= bottom)))
-        count = n // _FRAME * _FRAME
-        parts, rest = mono[:count].reshape(-1, _FRAME), mono[count:]
-        means, powers = parts @ _mean(), np.vecdot(parts, parts)
-        self._frames += len(means)
-        self._means += float(np.dot(means, means))
-        self._sum += _FRAME * float(means.sum(dtype=np.float64)) + float(rest.sum(dtype=np.float64))
-        self._squares += float(powers.sum(dtype=np.float64)) + float(np.dot(rest, rest))
-        self._add_spectra(parts, powers, rest)
 
     def _offset(self) -> float:
         """Return the mean, where it is clearly more than the spread of the means of frames would give."""
         mean = self._sum / self._count
         spread = math.sqrt(max(0.0, self._squares / self._count - mean**2) / self._count)
-        if (
-            self._frames > 1
-        ):  # of a low hum, or of one bang, frames differ more than samples that know nothing of each other
+        if self._frames > 1:  # of a low hum, or of one bang, frames differ more than chance would make them
             between = max(0.0, self._means / self._frames - mean**2)
             spread = max(spread, math.sqrt(between / self._frames))
         return mean if abs(mean) > _CHANCE * spread else 0.0

@@ -81,7 +81,7 @@ data = _all(
 )
 data_or_sounds = _all(
     _layout(
-        "urbansound8k, esc50, fsd50k, speech_commands, table, tracks, folders, pattern, …, or sounds, which have no labels"
+        "urbansound8k, esc50, fsd50k, speech_commands, table, tracks, folders, pattern, …, or sounds (unlabelled)"
     ),
     _shape,
 )
