@@ -12,6 +12,7 @@ from earmark.labels import FORMS, Labels, Reading, form_of, read_labels
 from earmark.labels.audacity import NAME as AUDACITY
 from earmark.labels.lint import lint
 from earmark.labels.raven import end_file
+from earmark.labels.spans import NAME as SPANS
 from earmark.labels.spans import SEVERAL
 from earmark.labels.textgrid import TIER
 from earmark.readers.listing import Listing, natural
@@ -141,6 +142,9 @@ class TrackReader:
         missing: dict[str, int] = {}
         if paired is not None and not labels.regions:
             found[paired.sound, ""] = []
+        if paired is not None and not any(r.recording or r.extra for r in labels.regions):
+            # Nearly always, and then quickly: all of the sound beside the file, and nothing more to look at.
+            return {} if paired.sound in self._unreadable else {(paired.sound, ""): self._single(labels)}
         for region in labels.regions:
             for part in self._parts(region, file, place_of):
                 path = place_of(part.recording)
@@ -148,14 +152,8 @@ class TrackReader:
                     missing.setdefault(part.recording, part.line)
                 elif path not in self._unreadable:
                     tier = next((text for name, text in part.extra if name == TIER), "")
-                    several = (
-                        part.label.split(SEVERAL)
-                        if labels.form == "spans" and SEVERAL in part.label
-                        else None
-                    )
-                    found.setdefault((path, tier), []).extend(
-                        [replace(part, label=label.strip()) for label in several] if several else [part]
-                    )
+                    several = _single_labels(part) if labels.form == SPANS else [part]
+                    found.setdefault((path, tier), []).extend(several)
         for name, line in missing.items():
             if name:
                 self.problems.append(Problem("missing", name, f"line {line} of {file} names it"))
@@ -163,6 +161,11 @@ class TrackReader:
             detail = "no sound file goes with it: none is called so but for the extension"
             self.problems.append(Problem("missing", file, detail))
         return found
+
+    def _single(self, labels: Labels) -> list[Region]:
+        if labels.form != SPANS:
+            return list(labels.regions)
+        return [part for region in labels.regions for part in _single_labels(region)]
 
     def _finder(self, file: str, paired: Pair | None, names: set[str]) -> Callable[[str], str | None]:
         """Return what finds the sound that a row names; a row that names none is of the paired one."""
@@ -201,7 +204,7 @@ class TrackReader:
 
     def _reading(self, form: str, file: str, paired: Pair | None) -> Reading:
         column = self.settings.label_column if form in BY_COLUMN else None
-        if form != "spans" or self.settings.unit == "seconds":
+        if form != SPANS or self.settings.unit == "seconds":
             return Reading(column)
         folder = file.rpartition("/")[0]
 
@@ -228,7 +231,7 @@ class TrackReader:
         if not self.forms:
             return
         found = ", ".join(sorted(self.forms))
-        if self.settings.unit == "samples" and "spans" not in self.forms:
+        if self.settings.unit == "samples" and SPANS not in self.forms:
             raise SettingError(
                 f"The unit 'samples' is for tables of spans, but these labels are {found}. Type --layout spans if they"
                 " are spans, or leave it out."
@@ -238,6 +241,13 @@ class TrackReader:
                 f"A label column is for {', '.join(BY_COLUMN)}, but these labels are {found}. Type --layout spans if"
                 " they are spans, or leave it out."
             )
+
+
+def _single_labels(region: Region) -> list[Region]:
+    """Return a region for each of the labels of a row."""
+    if SEVERAL not in region.label:
+        return [region]
+    return [replace(region, label=label.strip()) for label in region.label.split(SEVERAL)]
 
 
 def _is_blank(place: Place) -> bool:
