@@ -26,26 +26,30 @@ DECIMALS = 6  # as Audacity writes them
 MOST_DECIMALS = 15
 
 _SAMPLE = 50  # lines by which the form is known
+_BARE, _LABELLED = 2, 3  # cells of a line without and with a label
 _FRACTION = re.compile(r"[.,]([0-9]+)")
 
 
 def matches(text: str, name: str) -> bool:
-    """Say whether each of the first lines starts with a time, and something is named in them.
+    """Say whether most of the first lines, and the first one, are labels, and there is room for names in them.
 
     A table of nothing but numbers in four columns or more is none: nobody can tell which of them is the label.
     """
     if name.casefold().endswith((".csv", ".tsv")):
         return False
-    named = table = 0
-    rows = [line for line in map(str.strip, lines(text)) if line and not line.startswith("\\")][:_SAMPLE]
-    for row in rows:
-        cells = row.split("\t")
-        first, second = number(cells[0]), number(cells[1]) if len(cells) > 1 else None
-        if len(cells) < 2 or first is None or (second is not None and second < first):
-            return False
-        named += len(cells) > 2 or second is None
-        table += len(cells) > 3 and all(map(is_number, map(str.strip, cells)))
-    return named > 0 and table < len(rows)
+    rows = [line.strip("\r\n") for line in lines(text) if line.strip() and not line.startswith("\\")]
+    cells = [row.split("\t") for row in rows[:_SAMPLE]]
+    good = [_is_label(row) for row in cells]
+    named = any(len(row) > _BARE or number(row[-1].strip()) is None for row in cells)
+    tables = sum(len(row) > _LABELLED and all(is_number(cell.strip()) for cell in row) for row in cells)
+    return named and good[0] and 2 * sum(good) >= len(good) and tables < len(cells)
+
+
+def _is_label(row: list[str]) -> bool:
+    if len(row) < _BARE:
+        return False
+    start, end = number(row[0].strip()), number(row[1].strip())
+    return start is not None and (end is None or start <= end)
 
 
 def parse(text: str, file: object, reading: Reading) -> Labels:
@@ -103,7 +107,7 @@ def _split(body: str, file: object, line: int) -> tuple[str, str, str]:
     end = cells[1].strip()
     if number(end) is None and not is_number(end):
         return start, start, "\t".join(cells[1:]).strip()
-    return start, end, cells[2].strip() if len(cells) > 2 else ""
+    return start, end, cells[2].strip() if len(cells) > _BARE else ""
 
 
 def _frequencies(body: str, file: object, line: int) -> tuple[float | None, float | None]:

@@ -35,10 +35,13 @@ def matches(text: str, name: str) -> bool:
         rows = sample(every, style, True, "", 0)
     except TableError:
         return False
-    timed = [(number(cells[0]), number(cells[1])) for cells in rows if len(cells) > 1]
-    if len(timed) < len(rows) or not rows or any(a is None or b is None or b < a for a, b in timed):
-        return False
-    return min(map(len, rows)) >= _NEEDED + (not called)
+    good = sum(len(cells) > 1 and _is_span(*cells[:2]) for cells in rows)
+    return 2 * good >= len(rows) > 0 and min(map(len, rows)) >= _NEEDED + (not called)
+
+
+def _is_span(start: str, end: str) -> bool:
+    first, last = number(start), number(end)
+    return first is not None and last is not None and first <= last
 
 
 def parse(text: str, file: object, reading: Reading) -> Labels:

@@ -114,7 +114,11 @@ class TrackReader:
                     detail = f"no sound file goes with it, and it cannot be understood ({error.detail})"
                     self.problems.append(Problem("unlisted", file, detail))
             elif paired is not None and not paired.guess:
-                what = "of no known form of label file" if form is None else f"a {form.title}, and not read"
+                what = (
+                    "of no known form of label file"
+                    if form is None
+                    else f"of the form '{name}', and not read"
+                )
                 detail = f"it is called as {paired.sound} is, but is {what}"
                 self.problems.append(Problem("unlisted", file, detail))
         self.tracks.sort(key=lambda track: natural(track.path))  # stable: a recording's files stay in order

@@ -114,6 +114,7 @@ def _clips(tracks: Sequence[Track], width: float | None) -> tuple[list[Clip], li
     """Return a clip for each span that has a label, in the order of the tracks, and what was left out."""
     first: dict[tuple[str, float, float], tuple[Track, Region]] = {}  # what each span is first called
     more: dict[tuple[str, float, float], dict[str, tuple[Track, Region]]] = {}
+    repeated: dict[tuple[str, str], list[tuple[Region, Region]]] = {}  # by the two files
     problems = []
     for track in tracks:
         points = [region for region in track.regions if region.start == region.end and region.label]
@@ -137,8 +138,12 @@ def _clips(tracks: Sequence[Track], width: float | None) -> tuple[list[Clip], li
             if known[1].label != region.label:
                 known = more.setdefault(key, {}).setdefault(region.label, (track, region))
             if known[0].file != track.file:  # within a file, it was told already
-                detail = f"line {region.line}: the same as {known[0].file}, line {known[1].line}"
-                problems.append(Problem("duplicate_row", track.file, detail))
+                repeated.setdefault((track.file, known[0].file), []).append((region, known[1]))
+    for (file, other), pairs in repeated.items():
+        here, there = pairs[0]
+        more_of_them = f", and {len(pairs) - 1:,} more" if len(pairs) > 1 else ""
+        detail = f"line {here.line}: the same as {other}, line {there.line}{more_of_them}"
+        problems.append(Problem("duplicate_row", file, detail))
     clips = []
     for key, (_, region) in first.items():
         path, start, end = key
