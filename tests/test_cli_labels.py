@@ -126,6 +126,17 @@ def test_into_a_folder_and_as_tsv(earmark, track):
     assert (folder / "dusk.tsv").read_text() == "start\tend\tlabel\n0.0\t1.0\tcat\n"
 
 
+def test_the_new_file_is_called_as_the_sound_beside(earmark, track):
+    track.rename(track.with_name("dawn_labels.txt"))
+    assert earmark("labels", "dawn_labels.txt", "--to", "spans", cwd=track.parent).stdout == (
+        "dawn_labels.txt → dawn_labels.csv\n"
+    )
+    (track.parent / "dawn.flac").write_bytes(b"")
+    assert earmark("labels", "dawn_labels.txt", "--to", "spans", cwd=track.parent).stdout == (
+        "dawn_labels.txt → dawn.csv\n"
+    )
+
+
 def test_samples(earmark, tmp_path, write_wav):
     write_wav(tmp_path / "a.wav", np.zeros(100), 8_000)
     (tmp_path / "a.csv").write_text("start,end,label\n4000,8000,dog\n")
@@ -182,9 +193,14 @@ def test_samples(earmark, tmp_path, write_wav):
             "-o takes a folder where 2 files are written; x.txt is none.",
         ),
         (
-            ["dawn.txt", "dawn.labels.txt", "--to", "raven"],
+            ["dawn.txt", "dawn.csv", "--to", "raven"],
             2,
             "Two of the files would be written to dawn.Table.1.selections.txt.",
+        ),
+        (
+            ["dawn.txt", "--to", "raven", "-o", "/dev/null"],
+            2,
+            "/dev/null is a device, not a file. Give -o the name of a file.",
         ),
         (
             ["two.csv", "--to", "audacity"],
@@ -196,7 +212,7 @@ def test_samples(earmark, tmp_path, write_wav):
 def test_what_is_refused(earmark, track, arguments, code, message):
     (track.parent / "notes.md").write_text("hello")
     (track.parent / "dusk.txt").write_text("0\t1\tcat\n")
-    (track.parent / "dawn.labels.txt").write_text("0\t1\tcat\n")
+    (track.parent / "dawn.csv").write_text("0,1,cat\n")
     (track.parent / "two.csv").write_text("path,start,end,label\na.wav,0,1,dog\nb.wav,0,1,dog\n")
     before = sorted(file.name for file in track.parent.iterdir())
     done = earmark("labels", *arguments, cwd=track.parent, code=code)

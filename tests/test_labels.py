@@ -642,6 +642,20 @@ def test_what_is_lost_is_said():
     )
 
 
+@pytest.mark.parametrize(
+    ("form", "text"),
+    [
+        ("raven", "Species\tBegin Time (s)\tEnd Time (s)\n#1 nest\t0\t1\n# 2\t1\t2\n"),
+        ("spans", "label,start,end\n#1 nest,0,1\n# 2,1,2\n"),
+    ],
+)
+def test_a_label_may_begin_like_a_comment(form, text):
+    labels = parse(text.encode(), form)
+    assert [r.label for r in labels.regions] == ["#1 nest", "# 2"]
+    changed = replace(labels, regions=(replace(labels.regions[0], end=0.5), labels.regions[1]))
+    assert [r.label for r in parse(to_bytes(changed), form).regions] == ["#1 nest", "# 2"]
+
+
 def test_columns_of_one_name_are_kept_apart():
     text = f"{RAVEN}\tSpecies\tLabel\n1\tV\t1\t1\t2\t3\t4\ta\tb\n".encode()
     labels = parse(text, "raven", "", Reading("Species"))

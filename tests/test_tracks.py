@@ -133,6 +133,16 @@ class TestReading:
         assert (dataset.name, dataset.root, clips(dataset)) == ("dusk", root, [("dusk.wav", ("cat",), 1, 2)])
         assert dataset.problems == ()
 
+    def test_a_label_file_whose_sound_is_elsewhere(self, make):
+        root = make("audio/dawn.wav", **{"labels/dawn.txt": DOG})
+        with pytest.raises(LayoutError) as caught:
+            read(root / "labels/dawn.txt")
+        assert str(caught.value) == (
+            f"No sound file goes with {root}/labels/dawn.txt. Put the two side by side, called alike, or give a folder"
+            " with both."
+        )
+        assert len(read(root).clips) == 1
+
     def test_forms_side_by_side_and_several_tracks_of_one_recording(self, make):
         root = make(
             "dawn.wav",
@@ -157,6 +167,8 @@ class TestReading:
         assert clips(dataset) == [("dawn.wav", ("cat", "dog"), 0, 1), ("dawn.wav", ("dog",), 1, 2)]
         assert [r.label for r in dataset.tracks[0].regions] == ["dog", "cat", "dog"]
         assert dataset.problems == ()
+        dataset = read(make(**{"dawn.csv": 'start,end,labels\n0,1,"dog, cat|owl"\n'}))
+        assert clips(dataset) == [("dawn.wav", ("cat", "dog", "owl"), 0, 1)]
         dataset = read(make(**{"dawn.csv": "", "dawn.txt": "0\t1\tdog | cat\n"}))
         assert dataset.labels == ("dog | cat",)
 

@@ -32,16 +32,21 @@ def split(body: str, style: Style, quoted: bool, file: object, line: int) -> lis
     return [cell.strip() for cell in found]
 
 
-def is_row(body: str) -> bool:
-    """Say whether a line is neither blank nor a comment."""
-    return bool(body.strip()) and not body.startswith("#")
+def is_row(body: str, comments: bool) -> bool:
+    """Say whether a line is neither blank nor, where there are such, a comment."""
+    return bool(body.strip()) and not (comments and body.startswith("#"))
+
+
+def has_comments(columns: Columns) -> bool:
+    """Say whether lines that begin with # are comments: only where they cannot be rows, which begin with a time."""
+    return 0 in (columns.start, columns.end)
 
 
 def sample(every: Sequence[str], style: Style, quoted: bool, file: object, skip: int) -> list[list[str]]:
     """Return the cells of the first rows after a header in line ``skip``; from the start when that is 0."""
     found: list[list[str]] = []
     for line, raw in enumerate(every, 1):
-        if line > skip and is_row(raw):
+        if line > skip and is_row(raw, comments=True):
             found.append(split(raw.rstrip("\r\n"), style, quoted, file, line))
             if len(found) == SAMPLE:
                 break
@@ -74,9 +79,9 @@ def read_rows(
     regions: list[Region] = []
     head = after = decimal = ""
     cells: list[str] = []
-    last, others = 0, columns.others
+    last, others, comments = 0, columns.others, quoted and has_comments(columns)
     for line, raw in enumerate(every, 1):
-        if line <= skip or not is_row(raw):
+        if line <= skip or not is_row(raw, comments):
             if last:
                 after += raw
             else:

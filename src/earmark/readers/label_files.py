@@ -77,8 +77,8 @@ class TrackReader:
     problems: list[Problem] = field(default_factory=list)
     forms: set[str] = field(default_factory=set)
     _sounds: Sounds = field(init=False)
-    _rates: dict[str, int] = field(default_factory=dict)
-    _unreadable: set[str] = field(default_factory=set)
+    _rates: dict[str, int] = field(default_factory=dict, init=False)
+    _unreadable: set[str] = field(default_factory=set, init=False)
 
     def __post_init__(self) -> None:
         self._sounds = Sounds(self.files)
@@ -148,7 +148,15 @@ class TrackReader:
             found[paired.sound, ""] = []
         if paired is not None and not any(r.recording or r.extra for r in labels.regions):
             # Nearly always, and then quickly: all of the sound beside the file, and nothing more to look at.
-            return {} if paired.sound in self._unreadable else {(paired.sound, ""): self._single(labels)}
+            return (
+                {}
+                if paired.sound in self._unreadable
+                else {
+                    (paired.sound, ""): [
+                        part for region in labels.regions for part in _single_labels(region, labels)
+                    ]
+                }
+            )
         for region in labels.regions:
             for part in self._parts(region, file, place_of):
                 path = place_of(part.recording)
@@ -156,7 +164,7 @@ class TrackReader:
                     missing.setdefault(part.recording, part.line)
                 elif path not in self._unreadable:
                     tier = next((text for name, text in part.extra if name == TIER), "")
-                    several = _single_labels(part) if labels.form == SPANS else [part]
+                    several = _single_labels(part, labels)
                     found.setdefault((path, tier), []).extend(several)
         for name, line in missing.items():
             if name:
@@ -165,11 +173,6 @@ class TrackReader:
             detail = "no sound file goes with it: none is called so but for the extension"
             self.problems.append(Problem("missing", file, detail))
         return found
-
-    def _single(self, labels: Labels) -> list[Region]:
-        if labels.form != SPANS:
-            return list(labels.regions)
-        return [part for region in labels.regions for part in _single_labels(region)]
 
     def _finder(self, file: str, paired: Pair | None, names: set[str]) -> Callable[[str], str | None]:
         """Return what finds the sound that a row names; a row that names none is of the paired one."""
@@ -247,11 +250,15 @@ class TrackReader:
             )
 
 
-def _single_labels(region: Region) -> list[Region]:
-    """Return a region for each of the labels of a row."""
-    if SEVERAL not in region.label:
+def _single_labels(region: Region, labels: Labels) -> list[Region]:
+    """Return a region for each of the labels of a row, which only tables of spans have several of."""
+    if labels.form != SPANS or not (SEVERAL in region.label or "," in region.label):
         return [region]
-    return [replace(region, label=label.strip()) for label in region.label.split(SEVERAL)]
+    parts = region.label.split(SEVERAL)
+    columns = labels.columns
+    if columns and columns.label is not None and columns.names[columns.label].casefold() == "labels":
+        parts = [label for part in parts for label in part.split(",")]
+    return [replace(region, label=label.strip()) for label in parts]
 
 
 def _is_blank(place: Place) -> bool:

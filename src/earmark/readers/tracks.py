@@ -154,6 +154,8 @@ def _clips(tracks: Sequence[Track], width: float | None) -> tuple[list[Clip], li
 
 def _nothing(root: Place, reader: TrackReader) -> str:
     files = reader.files
+    if not root.is_dir():
+        return f"No sound file goes with {root}. Put the two side by side, called alike, or give a folder with both."
     if not reader.problems or not files.beside:
         kinds = ", ".join(sorted(SUFFIXES))
         return (
