@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from earmark.cli import options, ready
+from earmark.cli import options
 from earmark.cli.frame import command
 from earmark.cli.words import on_one_line
 from earmark.errors import PathError, SettingError, UnknownNameError
@@ -128,6 +128,7 @@ def _convert(read: dict[Path, Labels], to: str, output: Path | None) -> dict[Pat
     """Write each file in another form, and return where."""
     from dataclasses import replace
 
+    from earmark.cli import ready
     from earmark.files import write_atomically
     from earmark.labels import FORMS, converted, to_bytes
 
