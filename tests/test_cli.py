@@ -119,8 +119,8 @@ def test_help_loads_next_to_nothing():
     heavy = [*HEAVY, "numpy", "onnxruntime", "soundfile", "soxr", "rich.progress", "rich.live"]
     assert not loaded & set(heavy)
     assert {m for m in loaded if m.startswith("earmark.")} == {
-        "earmark.cli", "earmark.cli.app", "earmark.cli.frame", "earmark.cli.options", "earmark.cli.store",
-        "earmark.cli.words", "earmark.errors",
+        "earmark.cli", "earmark.cli.app", "earmark.cli.frame", "earmark.cli.labels", "earmark.cli.options",
+        "earmark.cli.store", "earmark.cli.words", "earmark.errors",
     }  # fmt: skip
 
 
@@ -143,7 +143,7 @@ def test_prediction_loads_nothing_of_training(tone_model, tone_set):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["trian"], "train, evaluate, predict, run, store. Did you mean 'train'?"),
+        (["trian"], "train, evaluate, predict, run, labels, store. Did you mean 'train'?"),
         (["train", "--epochs", "5", "x"], "No such option '--epochs'"),
         (["train"], "Missing argument 'DATASET'"),
         (["predict", "m.earmark"], "Missing argument 'PATH...'"),

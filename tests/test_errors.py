@@ -233,9 +233,8 @@ TABLE: list[tuple[type[EarmarkError], Callable[[Place], object], str]] = [
     (
         UnknownNameError,
         unknown_name,
-        "No layout is called 'urbansond8k'. There are: auto, esc50, folders, pattern, speech_commands, table,"
-        " urbansound8k."
-        " Did you mean 'urbansound8k'?",
+        "No layout is called 'urbansond8k'. There are: audacity, auto, esc50, folders, fsd50k, pattern, raven,"
+        " segments, spans, speech_commands, table, textgrid, tracks, urbansound8k. Did you mean 'urbansound8k'?",
     ),
     (
         SettingError,

@@ -128,21 +128,21 @@ def _convert(read: dict[Path, Labels], to: str, output: Path | None) -> dict[Pat
     """Write each file in another form, and return where."""
     from dataclasses import replace
 
+    from earmark.cli import ready
     from earmark.files import write_atomically
     from earmark.labels import FORMS, converted, to_bytes
-    from earmark.readers.pairing import stems
 
     into = output if output is not None and output.is_dir() else None
     if output is not None and into is None and len(read) > 1:
         raise SettingError(f"-o takes a folder where {len(read)} files are written; {output} is none.")
-    if into is None and output is not None and not output.parent.is_dir():
-        raise PathError(f"There is no folder '{output.parent}' to write {output.name} into. Make it first.")
+    if into is None:
+        ready.can_write(output)
     made: dict[Path, tuple[Path, bytes]] = {}
     for file, held in read.items():
         if output is not None and into is None:
             target = output
         else:
-            target = (into or file.parent) / f"{stems(file.name)[-1]}{FORMS[to].suffix}"
+            target = (into or file.parent) / f"{_name(file)}{FORMS[to].suffix}"
             if target.exists():
                 raise PathError(
                     f"{target} is there already. Give -o the name of a file to replace, or of another."
@@ -156,6 +156,16 @@ def _convert(read: dict[Path, Labels], to: str, output: Path | None) -> dict[Pat
     for target, data in made.values():
         write_atomically(target, data)
     return {file: target for file, (target, _) in made.items()}
+
+
+def _name(file: Path) -> str:
+    """Return what a new label file is called but for its end: as the sound beside it, or as the old one."""
+    from earmark.readers.listing import AUDIO_SUFFIXES
+    from earmark.readers.pairing import stems
+
+    sounds = {beside.stem for beside in file.parent.iterdir() if beside.suffix.lower() in AUDIO_SUFFIXES}
+    names = stems(file.name)
+    return next((name for name in names if name in sounds), names[0])
 
 
 def _tracks(file: Path, held: Labels) -> list[Track]:

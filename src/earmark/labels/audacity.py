@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import functools
 import re
-from dataclasses import dataclass, field
 
 from earmark.errors import TableError
 from earmark.labels.form import Form, Labels, Reading, Style
 from earmark.labels.rewrite import rewrite
 from earmark.labels.text import (
-    band,
     cut,
+    frequencies,
     is_number,
     lines,
     newline_of,
@@ -27,44 +26,30 @@ DECIMALS = 6  # as Audacity writes them
 MOST_DECIMALS = 15
 
 _SAMPLE = 50  # lines by which the form is known
+_BARE, _LABELLED = 2, 3  # cells of a line without and with a label
 _FRACTION = re.compile(r"[.,]([0-9]+)")
 
 
-@dataclass(slots=True)
-class _Open:
-    """A region whose lines are still being read."""
-
-    line: int
-    start: float
-    end: float
-    label: str
-    source: list[str]
-    further: int = 0
-    band: tuple[float | None, float | None] = field(default=(None, None))
-
-    def close(self) -> Region:
-        return Region(
-            self.start, self.end, self.label, *self.band, line=self.line, source="".join(self.source)
-        )
-
-
 def matches(text: str, name: str) -> bool:
-    """Say whether each of the first lines starts with a time, and something is named in them.
+    """Say whether most of the first lines, and the first one, are labels, and there is room for names in them.
 
     A table of nothing but numbers in four columns or more is none: nobody can tell which of them is the label.
     """
     if name.casefold().endswith((".csv", ".tsv")):
         return False
-    named = table = 0
-    rows = [line for line in map(str.strip, lines(text)) if line and not line.startswith("\\")][:_SAMPLE]
-    for row in rows:
-        cells = row.split("\t")
-        first, second = number(cells[0]), number(cells[1]) if len(cells) > 1 else None
-        if len(cells) < 2 or first is None or (second is not None and second < first):
-            return False
-        named += len(cells) > 2 or second is None
-        table += len(cells) > 3 and all(map(is_number, map(str.strip, cells)))
-    return named > 0 and table < len(rows)
+    rows = [line.strip("\r\n") for line in lines(text) if line.strip() and not line.startswith("\\")]
+    cells = [row.split("\t") for row in rows[:_SAMPLE]]
+    good = [_is_label(row) for row in cells]
+    named = any(len(row) > _BARE or number(row[-1].strip()) is None for row in cells)
+    tables = sum(len(row) > _LABELLED and all(is_number(cell.strip()) for cell in row) for row in cells)
+    return named and good[0] and 2 * sum(good) >= len(good) and tables < len(cells)
+
+
+def _is_label(row: list[str]) -> bool:
+    if len(row) < _BARE:
+        return False
+    start, end = number(row[0].strip()), number(row[1].strip())
+    return start is not None and (end is None or start <= end)
 
 
 def parse(text: str, file: object, reading: Reading) -> Labels:
@@ -78,42 +63,51 @@ def parse(text: str, file: object, reading: Reading) -> Labels:
     TableError
         With the line, when it cannot be understood.
     """
-    head: list[str] = []
+    head = source = ""
     regions: list[Region] = []
-    region: _Open | None = None
-    commas = 0
+    at = further = commas = 0
+    start = end = 0.0
+    label = ""
+    band: tuple[float | None, float | None] = (None, None)
     for line, raw in enumerate(lines(text), 1):
         body = raw.rstrip("\r\n")
         if body.startswith("\\"):
-            if region is None or not region.source[-1].strip():
+            if not at or at + further + 1 != line:
                 raise TableError(file, line, "a line of frequencies without a label before it.")
-            if not region.further:
-                region.band = _frequencies(body, file, line)
-            region.further += 1
-            region.source.append(raw)
+            if not further:
+                band = _frequencies(body, file, line)
+            further += 1
+            source += raw
         elif not body.strip():
-            (head if region is None else region.source).append(raw)
+            if at:
+                source += raw
+            else:
+                head += raw
         else:
-            if region is not None:
-                regions.append(region.close())
-            start, end, label = _split(body, file, line)
-            commas += "," in start
-            region = _Open(line, *times(start, end, file, line), label, [raw])
-    if region is not None:
-        regions.append(region.close())
+            if at:
+                regions.append(Region(start, end, label, *band, line=at, source=source))
+            first, last, label = _split(body, file, line)
+            start, end = times(first, last, file, line)
+            commas += "," in first
+            at, further, source, band = line, 0, raw, (None, None)
+    if at:
+        regions.append(Region(start, end, label, *band, line=at, source=source))
     style = Style(newline=newline_of(text), decimal="," if commas else ".")
-    return Labels(NAME, tuple(regions), "".join(head), style)
+    return Labels(NAME, tuple(regions), head, style)
 
 
 def _split(body: str, file: object, line: int) -> tuple[str, str, str]:
-    first, tab, rest = body.partition("\t")
-    start = first.strip()
-    if not tab and not is_number(start):
-        detail = f"'{cut(body)}' is not a label, which is a start, an end and a name with tabs between."
-        raise TableError(file, line, detail)
-    second, _, label = rest.partition("\t")
-    end = second.strip()
-    return (start, end, label.strip()) if is_number(end) else (start, start, rest.strip())
+    cells = body.split("\t", 2)
+    start = cells[0].strip()
+    if len(cells) == 1:
+        if not is_number(start):
+            detail = f"'{cut(body)}' is not a label, which is a start, an end and a name with tabs between."
+            raise TableError(file, line, detail)
+        return start, start, ""
+    end = cells[1].strip()
+    if number(end) is None and not is_number(end):
+        return start, start, "\t".join(cells[1:]).strip()
+    return start, end, cells[2].strip() if len(cells) > _BARE else ""
 
 
 def _frequencies(body: str, file: object, line: int) -> tuple[float | None, float | None]:
@@ -122,7 +116,7 @@ def _frequencies(body: str, file: object, line: int) -> tuple[float | None, floa
         raise TableError(
             file, line, f"'{cut(body)}' should be a backslash and two frequencies with tabs between."
         )
-    return band(cells[0].strip() or "?", cells[1].strip() or "?", file, line)
+    return frequencies(cells[0].strip() or "?", cells[1].strip() or "?", file, line)
 
 
 def write(labels: Labels) -> str:

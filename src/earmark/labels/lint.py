@@ -84,8 +84,7 @@ def _overlaps(track: Track) -> list[Problem]:
                 break
         if before is None or region.end > before.end:
             last[region.label] = region
-        longest = {r.label: r for r in sorted((*ends, region), key=lambda r: r.end)}
-        ends = sorted(longest.values(), key=lambda r: -r.end)[:2]
+        ends = _two_last(ends, region)
     if others:
         region, other = others[0]
         n = len(others)
@@ -95,6 +94,19 @@ def _overlaps(track: Track) -> list[Problem]:
         )
         problems.append(Problem("overlap_of_labels", track.file, detail))
     return problems
+
+
+def _two_last(ends: list[Region], region: Region) -> list[Region]:
+    """Return the regions that end last, of at most two labels, the later one first."""
+    if not ends or (region.label == ends[0].label and region.end >= ends[0].end):
+        return [region, *ends[1:]]
+    if region.label == ends[0].label:
+        return ends
+    if region.end >= ends[0].end:
+        return [region, ends[0]]
+    if len(ends) == 1 or region.end >= ends[1].end:
+        return [ends[0], region]
+    return ends
 
 
 def same_selection(one: Region, other: Region) -> bool:

@@ -31,7 +31,7 @@ def matches(text: str, name: str) -> bool:
 
 def _header(every: list[str]) -> tuple[int, list[str]]:
     for line, raw in enumerate(every, 1):
-        if is_row(raw):
+        if is_row(raw, comments=False):
             return line, [cell.strip() for cell in raw.split("\t")]
     return 0, []
 

@@ -54,6 +54,6 @@ def _after(source: str) -> str:
     """Return the blank lines and comments that follow a region in its file, which stay when it changes."""
     every = lines(source)
     last = len(every)
-    while last > 1 and (not every[last - 1].strip() or every[last - 1].startswith("#")):
+    while last > 1 and (not every[last - 1].strip() or every[last - 1].startswith("#")):  # no row of its own
         last -= 1
     return "".join(every[last:])

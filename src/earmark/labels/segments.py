@@ -29,7 +29,7 @@ def parse(text: str, file: object, reading: Reading) -> Labels:
         With the line, when it cannot be understood.
     """
     every = lines(text)
-    rows = [(line, raw) for line, raw in enumerate(every, 1) if is_row(raw)]
+    rows = [(line, raw) for line, raw in enumerate(every, 1) if is_row(raw, comments=False)]
     delimiter = "," if rows and "\t" not in rows[0][1] and "," in rows[0][1] else "\t"
     style = Style(newline=newline_of(text), delimiter=delimiter)
     width = max((raw.count(delimiter) + 1 for _, raw in rows), default=3)

@@ -14,7 +14,7 @@ from earmark.types import Region
 
 NAME = "spans"
 DELIMITERS = ("\t", ";", ",")
-SEVERAL = "|"  # between several labels of one row
+SEVERAL = "|"  # between several labels of one row; in a column that is called `labels`, a comma as well
 
 _NEEDED = 3  # columns
 _COLUMNS = Columns(("start", "end", "label"), 0, 1, 2)
@@ -35,10 +35,13 @@ def matches(text: str, name: str) -> bool:
         rows = sample(every, style, True, "", 0)
     except TableError:
         return False
-    timed = [(number(cells[0]), number(cells[1])) for cells in rows if len(cells) > 1]
-    if len(timed) < len(rows) or not rows or any(a is None or b is None or b < a for a, b in timed):
-        return False
-    return min(map(len, rows)) >= _NEEDED + (not called)
+    good = sum(len(cells) > 1 and _is_span(*cells[:2]) for cells in rows)
+    return 2 * good >= len(rows) > 0 and min(map(len, rows)) >= _NEEDED + (not called)
+
+
+def _is_span(start: str, end: str) -> bool:
+    first, last = number(start), number(end)
+    return first is not None and last is not None and first <= last
 
 
 def parse(text: str, file: object, reading: Reading) -> Labels:
@@ -57,7 +60,7 @@ def parse(text: str, file: object, reading: Reading) -> Labels:
         cells = split(every[header - 1].rstrip("\r\n"), style, True, file, header)
         columns = read_header(cells, rows, reading.label_column, reading.rate is not None, file, header)
     elif rows:
-        first = next(line for line, raw in enumerate(every, 1) if is_row(raw))
+        first = next(line for line, raw in enumerate(every, 1) if is_row(raw, comments=True))
         columns = numbered(rows, reading.label_column, file, first)
         if len(columns.names) > _NEEDED and reading.label_column is None:
             notes.append(
@@ -82,7 +85,7 @@ def _dialect(every: list[str], file: object) -> tuple[Style, int]:
         When the first row is neither a header nor a span.
     """
     newline = newline_of(every[0]) if every else "\n"
-    first = next((line for line, raw in enumerate(every, 1) if is_row(raw)), 0)
+    first = next((line for line, raw in enumerate(every, 1) if is_row(raw, comments=True)), 0)
     if not first:
         return Style(newline=newline, delimiter=","), 0
     body = every[first - 1].rstrip("\r\n")

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from earmark.errors import TableError
 from earmark.labels.form import Columns, Labels, Reading, Style
-from earmark.labels.text import LATEST, band, cut, exact, number, on_one_line, times
+from earmark.labels.text import LATEST, cut, exact, frequencies, number, on_one_line, times
 from earmark.types import Region
 
 SAMPLE = 50  # rows by which columns are known
@@ -32,16 +32,21 @@ def split(body: str, style: Style, quoted: bool, file: object, line: int) -> lis
     return [cell.strip() for cell in found]
 
 
-def is_row(body: str) -> bool:
-    """Say whether a line is neither blank nor a comment."""
-    return bool(body.strip()) and not body.startswith("#")
+def is_row(body: str, comments: bool) -> bool:
+    """Say whether a line is neither blank nor, where there are such, a comment."""
+    return bool(body.strip()) and not (comments and body.startswith("#"))
+
+
+def has_comments(columns: Columns) -> bool:
+    """Say whether lines that begin with # are comments: only where they cannot be rows, which begin with a time."""
+    return 0 in (columns.start, columns.end)
 
 
 def sample(every: Sequence[str], style: Style, quoted: bool, file: object, skip: int) -> list[list[str]]:
     """Return the cells of the first rows after a header in line ``skip``; from the start when that is 0."""
     found: list[list[str]] = []
     for line, raw in enumerate(every, 1):
-        if line > skip and is_row(raw):
+        if line > skip and is_row(raw, comments=True):
             found.append(split(raw.rstrip("\r\n"), style, quoted, file, line))
             if len(found) == SAMPLE:
                 break
@@ -71,26 +76,31 @@ def read_rows(
     TableError
         With the line, when a row cannot be understood.
     """
-    head, regions, after, decimal = list[str](), list[Region](), list[str](), ""
+    regions: list[Region] = []
+    head = after = decimal = ""
     cells: list[str] = []
-    last = 0
+    last, others, comments = 0, columns.others, quoted and has_comments(columns)
     for line, raw in enumerate(every, 1):
-        if line <= skip or not is_row(raw):
-            (after if last else head).append(raw)
+        if line <= skip or not is_row(raw, comments):
+            if last:
+                after += raw
+            else:
+                head += raw
             continue
         if last:
-            regions.append(_region(cells, columns, style, file, last, "".join(after), reading))
-        cells, last, after = split(raw.rstrip("\r\n"), style, quoted, file, line), line, [raw]
+            regions.append(_region(cells, columns, others, style, file, last, after, reading))
+        cells, last, after = split(raw.rstrip("\r\n"), style, quoted, file, line), line, raw
         if not decimal and len(cells) > columns.start:
             decimal = next((mark for mark in ",." if mark in cells[columns.start]), "")
     if last:
-        regions.append(_region(cells, columns, style, file, last, "".join(after), reading))
-    return tuple(regions), "".join(head), decimal or "."
+        regions.append(_region(cells, columns, others, style, file, last, after, reading))
+    return tuple(regions), head, decimal or "."
 
 
 def _region(
-    cells: list[str], columns: Columns, style: Style, file: object, line: int, source: str, reading: Reading
-) -> Region:
+    cells: list[str], columns: Columns, others: Sequence[tuple[int, str]], style: Style, file: object, line: int,
+    source: str, reading: Reading,
+) -> Region:  # fmt: skip
     width = len(columns.names)
     if len(cells) > width and any(cells[width:]):
         raise TableError(file, line, f"{len(cells)} cells, but there are {width} columns.")
@@ -99,9 +109,10 @@ def _region(
         raise TableError(
             file, line, f"{len(cells)} cells, but the times are in {at}. Is the delimiter right?"
         )
-    cells = cells + [""] * (width - len(cells))
+    if len(cells) < width:
+        cells = cells + [""] * (width - len(cells))
     start, end = cells[columns.start], cells[columns.end]
-    if style.delimiter == ",":
+    if style.delimiter == "," and ("," in start or "," in end):
         # No decimal comma: such a file cannot be told from one with more columns.
         start, end = start.replace(",", "?"), end.replace(",", "?")
     recording = "" if columns.recording is None else cells[columns.recording]
@@ -119,9 +130,9 @@ def _region(
         first,
         last,
         "" if columns.label is None else cells[columns.label],
-        *(band(low, high, file, line) if low or high else (None, None)),
+        *(frequencies(low, high, file, line) if low or high else (None, None)),
         recording,
-        tuple((name, cells[i]) for i, name in columns.others if cells[i]),
+        tuple([(name, cells[i]) for i, name in others if cells[i]]),
         line,
         source,
     )

@@ -21,6 +21,7 @@ LATEST = 1e9  # seconds, thirty years: beyond it a time is no time
 _LINES = re.compile(r"[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+")
 _ENDS = re.compile(r"\r\n|\n|\r")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:[.,][0-9]*)?|[.,][0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
+_PLAIN = 300  # digits that cannot be infinite
 _LONGEST = 60  # characters of a file's text that are shown in an error
 
 
@@ -88,6 +89,8 @@ def number(text: str) -> float | None:
     >>> number("1,5"), number(".5"), number("1e999"), number("nan"), number("1_000")
     (1.5, 0.5, None, None, None)
     """
+    if text.isascii() and text.replace(".", "", 1).isdigit() and len(text) < _PLAIN:
+        return float(text)  # nearly always
     if not _NUMBER.fullmatch(text):
         return None
     value = float(text.replace(",", "."))
@@ -103,6 +106,8 @@ def times(start: str, end: str, file: object, line: int) -> tuple[float, float]:
         When one is no time, or the end lies before the start.
     """
     first, last = number(start), number(end)
+    if first is not None and last is not None and 0 < first <= last <= LATEST:
+        return first, last
     for text, value, what in ((start, first, "start"), (end, last, "end")):
         if value is None or not 0 <= value <= LATEST:
             raise TableError(file, line, f"the {what} is '{cut(text)}', but must be seconds, such as 1.5.")
@@ -113,7 +118,7 @@ def times(start: str, end: str, file: object, line: int) -> tuple[float, float]:
     return first + 0.0, last + 0.0  # no negative zero
 
 
-def band(low: str, high: str, file: object, line: int) -> tuple[float | None, float | None]:
+def frequencies(low: str, high: str, file: object, line: int) -> tuple[float | None, float | None]:
     """Return the frequencies of a region; an empty text, or Audacity's -1, is one that nobody marked.
 
     Raises
@@ -121,6 +126,9 @@ def band(low: str, high: str, file: object, line: int) -> tuple[float | None, fl
     TableError
         When one is no frequency, or the lower lies above the higher.
     """
+    bottom, top = number(low), number(high)
+    if bottom is not None and top is not None and 0 < bottom <= top:
+        return bottom, top
     both: list[float | None] = []
     for text, what in ((low, "low"), (high, "high")):
         value = number(text) if text else -1.0

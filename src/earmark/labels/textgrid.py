@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, NoReturn
 
@@ -18,16 +19,18 @@ INTERVALS, POINTS = "IntervalTier", "TextTier"
 
 # Praat reads texts in quotation marks, which are doubled inside, and numbers and flags that stand free. All other
 # words only help a person, and so does what follows an exclamation mark.
-_TOKEN = re.compile(r'"((?:[^"]++|"")*+)"|(")|(![^\r\n]*)|([^\s"]+)')
+_TOKEN = re.compile(
+    r'(?:\s++|[^\s"!<0-9+.,-][^\s"]*+)*+'  # words
+    r'(?:"((?:[^"]++|"")*+)"'
+    r"|([+-]?[0-9.,][0-9.,eE+-]*+)(?!\S)"
+    r"|(<[a-z]+>)(?!\S)"
+    r"|(![^\r\n]*+|[^\s\"]++)"
+    r'|(")'
+    r"|\Z)"
+)
+_TEXT, _NUMBER, _FLAG, _OTHER, _OPEN = range(1, 6)  # the groups
 _BREAK = re.compile(r"\r\n|\n|\r")
-_FLAG = re.compile(r"<[a-z]+>")
 _COUNT = re.compile(r"[0-9]{1,9}")
-
-
-class _Token(NamedTuple):
-    line: int
-    text: str
-    quoted: bool
 
 
 class _Tier(NamedTuple):
@@ -84,17 +87,16 @@ class _Reader:
 
     def __init__(self, text: str, file: object) -> None:
         self._file = file
-        self._tokens = self._all(text)
-        self._last = 1
+        self._tokens = _TOKEN.finditer(text)
+        self._breaks = [found.end() for found in _BREAK.finditer(text)]
+        self._at = 0  # where the last token starts
 
     def grid(self) -> _Grid:
         if not self._text("ooTextFile").startswith("ooTextFile") or self._text("TextGrid") != "TextGrid":
             self._fail("this is not a TextGrid")
-        start, end = self._time("start"), self._time("end")
-        flag = self._next("<exists>")
-        if flag.quoted or not _FLAG.fullmatch(flag.text):
-            self._fail(f"'{cut(flag.text)}' where <exists> should stand")
-        count = self._count("tiers") if flag.text == "<exists>" else 0
+        start, end = self._time("the start"), self._time("the end")
+        there = self._take(_FLAG, "<exists>")
+        count = self._count("tiers") if there == "<exists>" else 0
         return _Grid(start, end, [self._tier() for _ in range(count)])
 
     def _tier(self) -> _Tier:
@@ -102,62 +104,56 @@ class _Reader:
         if kind not in (INTERVALS, POINTS):
             self._fail(f"a tier of the kind '{cut(kind)}'; there are {INTERVALS} and {POINTS}")
         name = self._text("the name of a tier")
-        self._time("start")
-        self._time("end")
+        self._time("the start")
+        self._time("the end")
         count = self._count("intervals" if kind == INTERVALS else "points")
-        found = (self._region(kind, name) for _ in range(count))
-        return _Tier(kind, name, [region for region in found if region.label or kind == POINTS])
-
-    def _region(self, kind: str, name: str) -> Region:
-        start = self._next("a time")
-        end = self._next("a time") if kind == INTERVALS else start
-        if start.quoted or end.quoted:
-            self._fail("a text where a time should stand")
-        span = times(start.text, end.text, self._file, start.line)
-        label = self._text("a label")
-        return Region(*span, label.strip(), extra=((TIER, name),), line=self._last)
+        extra = ((TIER, name),)
+        regions = []
+        for _ in range(count):
+            start = self._take(_NUMBER, "a time")
+            end = self._take(_NUMBER, "a time") if kind == INTERVALS else start
+            placed = self._at
+            label = self._text("a label").strip()
+            span = times(start, end, self._file, self._line(placed))
+            if label or kind == POINTS:
+                regions.append(Region(*span, label, extra=extra, line=self._line(self._at)))
+        return _Tier(kind, name, regions)
 
     def _text(self, what: str) -> str:
-        token = self._next(what)
-        if not token.quoted:
-            self._fail(f"'{cut(token.text)}' where {what} should stand, in quotation marks")
-        return token.text
+        text = self._take(_TEXT, what)
+        return text.replace('""', '"') if '"' in text else text
 
     def _time(self, what: str) -> float:
-        token = self._next(f"the {what}")
-        value = None if token.quoted else number(token.text)
+        text = self._take(_NUMBER, what)
+        value = number(text)
         if value is None:
-            self._fail(f"'{cut(token.text)}' where the {what} should stand, in seconds")
+            self._fail(f"'{cut(text)}' where {what} should stand, in seconds")
         return value
 
     def _count(self, what: str) -> int:
-        token = self._next(f"the number of {what}")
-        if token.quoted or not _COUNT.fullmatch(token.text):
-            self._fail(f"'{cut(token.text)}' where the number of {what} should stand")
-        return int(token.text)
+        text = self._take(_NUMBER, f"the number of {what}")
+        if not _COUNT.fullmatch(text):
+            self._fail(f"'{cut(text)}' where the number of {what} should stand")
+        return int(text)
 
-    def _next(self, what: str) -> _Token:
-        token = next(self._tokens, None)
-        if token is None:
-            raise TableError(self._file, self._last, f"the file ends where {what} should stand.")
-        self._last = token.line
-        return token
+    def _take(self, kind: int, what: str) -> str:
+        for found in self._tokens:
+            group = found.lastindex
+            if group == kind:
+                self._at = found.start(group)
+                return found[group]
+            if group is not None and group != _OTHER:
+                self._at = found.start(group)
+                if group == _OPEN:
+                    self._fail("a quotation mark is left open")
+                self._fail(f"'{cut(found[group])}' where {what} should stand")
+        raise TableError(self._file, self._line(self._at), f"the file ends where {what} should stand.")
+
+    def _line(self, position: int) -> int:
+        return bisect_right(self._breaks, position) + 1
 
     def _fail(self, detail: str) -> NoReturn:
-        raise TableError(self._file, self._last, f"{detail}.")
-
-    def _all(self, text: str) -> Iterator[_Token]:
-        line, seen = 1, 0
-        for found in _TOKEN.finditer(text):
-            quoted, unclosed, _, word = found.groups()
-            line += len(_BREAK.findall(text, seen, found.start()))
-            seen = found.start()
-            if unclosed is not None:
-                raise TableError(self._file, line, "a quotation mark is left open.")
-            if quoted is not None:
-                yield _Token(line, quoted.replace('""', '"'), True)
-            elif word is not None and (number(word) is not None or _FLAG.fullmatch(word)):
-                yield _Token(line, word, False)
+        raise TableError(self._file, self._line(self._at), f"{detail}.")
 
 
 def write(labels: Labels) -> str:

@@ -12,6 +12,7 @@ from earmark.labels import FORMS, Labels, Reading, form_of, read_labels
 from earmark.labels.audacity import NAME as AUDACITY
 from earmark.labels.lint import lint
 from earmark.labels.raven import end_file
+from earmark.labels.spans import NAME as SPANS
 from earmark.labels.spans import SEVERAL
 from earmark.labels.textgrid import TIER
 from earmark.readers.listing import Listing, natural
@@ -76,8 +77,8 @@ class TrackReader:
     problems: list[Problem] = field(default_factory=list)
     forms: set[str] = field(default_factory=set)
     _sounds: Sounds = field(init=False)
-    _rates: dict[str, int] = field(default_factory=dict)
-    _unreadable: set[str] = field(default_factory=set)
+    _rates: dict[str, int] = field(default_factory=dict, init=False)
+    _unreadable: set[str] = field(default_factory=set, init=False)
 
     def __post_init__(self) -> None:
         self._sounds = Sounds(self.files)
@@ -113,7 +114,11 @@ class TrackReader:
                     detail = f"no sound file goes with it, and it cannot be understood ({error.detail})"
                     self.problems.append(Problem("unlisted", file, detail))
             elif paired is not None and not paired.guess:
-                what = "of no known form of label file" if form is None else f"a {form.title}, and not read"
+                what = (
+                    "of no known form of label file"
+                    if form is None
+                    else f"of the form '{name}', and not read"
+                )
                 detail = f"it is called as {paired.sound} is, but is {what}"
                 self.problems.append(Problem("unlisted", file, detail))
         self.tracks.sort(key=lambda track: natural(track.path))  # stable: a recording's files stay in order
@@ -141,6 +146,17 @@ class TrackReader:
         missing: dict[str, int] = {}
         if paired is not None and not labels.regions:
             found[paired.sound, ""] = []
+        if paired is not None and not any(r.recording or r.extra for r in labels.regions):
+            # Nearly always, and then quickly: all of the sound beside the file, and nothing more to look at.
+            return (
+                {}
+                if paired.sound in self._unreadable
+                else {
+                    (paired.sound, ""): [
+                        part for region in labels.regions for part in _single_labels(region, labels)
+                    ]
+                }
+            )
         for region in labels.regions:
             for part in self._parts(region, file, place_of):
                 path = place_of(part.recording)
@@ -148,14 +164,8 @@ class TrackReader:
                     missing.setdefault(part.recording, part.line)
                 elif path not in self._unreadable:
                     tier = next((text for name, text in part.extra if name == TIER), "")
-                    several = (
-                        part.label.split(SEVERAL)
-                        if labels.form == "spans" and SEVERAL in part.label
-                        else None
-                    )
-                    found.setdefault((path, tier), []).extend(
-                        [replace(part, label=label.strip()) for label in several] if several else [part]
-                    )
+                    several = _single_labels(part, labels)
+                    found.setdefault((path, tier), []).extend(several)
         for name, line in missing.items():
             if name:
                 self.problems.append(Problem("missing", name, f"line {line} of {file} names it"))
@@ -201,7 +211,7 @@ class TrackReader:
 
     def _reading(self, form: str, file: str, paired: Pair | None) -> Reading:
         column = self.settings.label_column if form in BY_COLUMN else None
-        if form != "spans" or self.settings.unit == "seconds":
+        if form != SPANS or self.settings.unit == "seconds":
             return Reading(column)
         folder = file.rpartition("/")[0]
 
@@ -228,7 +238,7 @@ class TrackReader:
         if not self.forms:
             return
         found = ", ".join(sorted(self.forms))
-        if self.settings.unit == "samples" and "spans" not in self.forms:
+        if self.settings.unit == "samples" and SPANS not in self.forms:
             raise SettingError(
                 f"The unit 'samples' is for tables of spans, but these labels are {found}. Type --layout spans if they"
                 " are spans, or leave it out."
@@ -238,6 +248,17 @@ class TrackReader:
                 f"A label column is for {', '.join(BY_COLUMN)}, but these labels are {found}. Type --layout spans if"
                 " they are spans, or leave it out."
             )
+
+
+def _single_labels(region: Region, labels: Labels) -> list[Region]:
+    """Return a region for each of the labels of a row, which only tables of spans have several of."""
+    if labels.form != SPANS or not (SEVERAL in region.label or "," in region.label):
+        return [region]
+    parts = region.label.split(SEVERAL)
+    columns = labels.columns
+    if columns and columns.label is not None and columns.names[columns.label].casefold() == "labels":
+        parts = [label for part in parts for label in part.split(",")]
+    return [replace(region, label=label.strip()) for label in parts]
 
 
 def _is_blank(place: Place) -> bool:

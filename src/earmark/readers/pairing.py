@@ -110,9 +110,10 @@ class Sounds:
 def pair(files: Listing) -> list[Pair]:
     """Return the label files that go with a sound, in natural order.
 
-    In turn: those called as a sound beside them, those called as one sound in a folder that is named otherwise (
-    ``labels/dawn.txt`` and ``audio/dawn.wav``), numbered ones, and those whose name begins the name of one sound.
-    The last two are guesses. A sound that has a label file of its own gets no other from afar or by guess.
+    In turn: those called as a sound beside them; those in a folder without sounds that are called as one elsewhere,
+    such as ``labels/dawn.txt`` and ``audio/dawn.wav``; numbered ones; and those whose name begins that of one sound.
+    What is no more than likely is told as a guess. A sound with a label file beside it gets no other by any but its
+    number.
     """
     sounds = Sounds(files)
     found: dict[str, Pair] = {}
@@ -138,12 +139,18 @@ def _beside(label: str, sounds: Sounds) -> str | None:
 
 
 def _afar(label: str, sounds: Sounds, taken: set[str]) -> Pair | None:
-    here = _folder(label).split("/")
+    """Return a sound in another folder, for a label file in a folder without any."""
+    folder = _folder(label)
+    if folder in sounds.sorted_in:
+        return None  # the sounds of this folder are here, and its own is not among them
+    here = folder.split("/")
     for name in stems(_base(label)):
         others = [p for p in sounds.by_stem.get(name.casefold(), []) if p not in taken]
         parallel = [p for p in others if _parallel(here, _folder(p).split("/"))]
-        if len(parallel or others) == 1:
-            return Pair(label, (parallel or others)[0])
+        if len(parallel) == 1:
+            return Pair(label, parallel[0])
+        if len(others) == 1:
+            return Pair(label, others[0], f"taken to be of {others[0]}, the only sound that is called so")
     return None
 
 

@@ -112,10 +112,12 @@ def read(
 
 def _clips(tracks: Sequence[Track], width: float | None) -> tuple[list[Clip], list[Problem]]:
     """Return a clip for each span that has a label, in the order of the tracks, and what was left out."""
-    spans: dict[tuple[str, float, float], dict[str, tuple[str, int]]] = {}
+    first: dict[tuple[str, float, float], tuple[Track, Region]] = {}  # what each span is first called
+    more: dict[tuple[str, float, float], dict[str, tuple[Track, Region]]] = {}
+    repeated: dict[tuple[str, str], list[tuple[Region, Region]]] = {}  # by the two files
     problems = []
     for track in tracks:
-        points = [region for region in track.regions if region.label and region.start == region.end]
+        points = [region for region in track.regions if region.start == region.end and region.label]
         if points and width is None:
             detail = (
                 f"line {points[0].line}: {count(len(points), 'label')} without length, left out; to make clips of them,"
@@ -123,27 +125,37 @@ def _clips(tracks: Sequence[Track], width: float | None) -> tuple[list[Clip], li
             )
             problems.append(Problem("points", track.file, detail))
         for region in track.regions:
-            span = _span(region, width)
-            if not region.label or span is None:
+            if not region.label:
                 continue
-            labels = spans.setdefault((track.path, *span), {})
-            file, line = labels.setdefault(region.label, (track.file, region.line))
-            if file != track.file:  # within a file, it was told already
-                detail = f"line {region.line}: the same as {file}, line {line}"
-                problems.append(Problem("duplicate_row", track.file, detail))
-    return [
-        Clip(path, tuple(sorted(labels)), path, start, end) for (path, start, end), labels in spans.items()
-    ], problems
-
-
-def _span(region: Region, width: float | None) -> tuple[float, float] | None:
-    if region.end > region.start:
-        return region.start, region.end
-    return None if width is None else (max(0.0, region.start - width / 2), region.start + width / 2)
+            key = (track.path, region.start, region.end)
+            if region.start == region.end:
+                if width is None:
+                    continue
+                key = (track.path, max(0.0, region.start - width / 2), region.start + width / 2)
+            known = first.setdefault(key, (track, region))
+            if known[1] is region:
+                continue
+            if known[1].label != region.label:
+                known = more.setdefault(key, {}).setdefault(region.label, (track, region))
+            if known[0].file != track.file:  # within a file, it was told already
+                repeated.setdefault((track.file, known[0].file), []).append((region, known[1]))
+    for (file, other), pairs in repeated.items():
+        here, there = pairs[0]
+        more_of_them = f", and {len(pairs) - 1:,} more" if len(pairs) > 1 else ""
+        detail = f"line {here.line}: the same as {other}, line {there.line}{more_of_them}"
+        problems.append(Problem("duplicate_row", file, detail))
+    clips = []
+    for key, (_, region) in first.items():
+        path, start, end = key
+        labels = tuple(sorted((region.label, *more[key]))) if key in more else (region.label,)
+        clips.append(Clip(path, labels, path, start, end))
+    return clips, problems
 
 
 def _nothing(root: Place, reader: TrackReader) -> str:
     files = reader.files
+    if not root.is_dir():
+        return f"No sound file goes with {root}. Put the two side by side, called alike, or give a folder with both."
     if not reader.problems or not files.beside:
         kinds = ", ".join(sorted(SUFFIXES))
         return (
