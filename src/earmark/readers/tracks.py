@@ -93,7 +93,7 @@ def read(
     recordings = len({track.path for track in tracks})
     exclusive = all(len(clip.labels) == 1 for clip in clips)
     title = ["label tracks" if form is None else f"{FORMS[form].title}s", f"{count(recordings, 'recording')}"]
-    title += [count(len(clips), "clip"), count(len(columns.labels), "class", "classes")]
+    title += [count(len(clips), "label")]
     title += [] if exclusive else ["several labels a clip"]
     return Dataset(
         name=root.stem if only else name_of(root),
