@@ -110,7 +110,7 @@ def check(
         terminal.found(data)
         found = examine(data, lambda done, seconds: terminal.checking(done, len(data.clips), seconds), where)
     written = write_manifest(manifest, data, found) if manifest else None
-    doctor.show(found, dataset, written, as_json)
+    doctor.show(found, options.typed(settings), written, as_json)
     return 1 if strict and found.problems else 0
 
 

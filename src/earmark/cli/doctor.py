@@ -46,7 +46,7 @@ _TITLES = {
 
 
 def show(found: Checkup, dataset: str, written: Manifest | None, as_json: bool) -> None:
-    """Show what the doctor found; ``dataset`` is what was typed for it."""
+    """Show what the doctor found; ``dataset`` is what was typed for it, with its options."""
     if as_json:
         return print_json({**found.to_dict(), "manifest": written.to_dict() if written else None})
     out = Console(highlight=False, soft_wrap=True, emoji=False)
@@ -136,11 +136,11 @@ def _next(out: Console, found: Checkup, dataset: str, written: Manifest | None) 
     unfit = any(problem.kind in UNFIT for problems in found.rows.values() for problem in problems)
     commands = []
     if unfit and not written:
-        commands.append(f"earmark check {shlex.quote(dataset)} --fix-manifest clean.csv")
+        commands.append(f"earmark check {dataset} --fix-manifest clean.csv")
     if any(kind == "no_decoder" for kind in found.kinds):
         commands.append("pip install 'earmark[formats]'")
     if not found.unfit:
-        what = shlex.quote(str(written.table)) if written else "clean.csv" if unfit else shlex.quote(dataset)
+        what = shlex.quote(str(written.table)) if written else "clean.csv" if unfit else dataset
         commands.append(f"earmark train {what} -o model.earmark")
     if commands:
         out.print("\n[bold]Next[/]")
