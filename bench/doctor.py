@@ -67,7 +67,7 @@ def _named(folder: Path, paths: list[Path], clips: int) -> Dataset:
 
 
 def _places(dataset: Dataset) -> Iterator[tuple[str, float | None, float | None]]:
-    return ((dataset.address(clip), clip.start, clip.end) for clip in dataset.clips)
+    return ((address, None, None) for address in dataset.addresses())
 
 
 def _decoded(where: tuple[str, float | None, float | None]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -102,8 +103,9 @@ def measure(dataset: Dataset, engine: Engine, on_progress: OnProgress) -> Measur
 
 
 def _places(dataset: Dataset) -> Iterator[tuple[str, float | None, float | None]]:
-    for clip in dataset.clips:
-        yield dataset.address(clip), clip.start, clip.end
+    starts, ends = dataset.clips.starts.tolist(), dataset.clips.ends.tolist()
+    for address, start, end in zip(dataset.addresses(), starts, ends, strict=True):
+        yield address, None if math.isnan(start) else start, None if math.isnan(end) else end
 
 
 def _examine(where: tuple[str, float | None, float | None]) -> Vitals | AudioError:
