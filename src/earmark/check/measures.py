@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.audio.kept import kept_open
 from earmark.audio.vitals import Vitals, examine
 from earmark.dataset import Dataset
 from earmark.engine import Engine, Lost, each
@@ -87,7 +88,7 @@ def measure(dataset: Dataset, engine: Engine, on_progress: OnProgress) -> Measur
     found = Measures(len(dataset.clips))
     total = 0.0
     on_progress(0, total)
-    results = each(engine, _examine, _places(dataset))
+    results = each(engine, _examine, _places(dataset), around=kept_open)
     for row, result in enumerate(results):
         if isinstance(result, Vitals):
             found.add(row, result)
