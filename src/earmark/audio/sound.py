@@ -122,7 +122,11 @@ def _by_ffmpeg(
         from earmark.audio import ffmpeg
     except ImportError:
         # What libsndfile should be able to read may be damaged: FFmpeg is worth a try, but not worth naming first.
-        said = f"{refusal.reason}; FFmpeg may read it" if refusal else f"{container.title} needs FFmpeg"
+        said = (
+            f"{refusal.reason}; FFmpeg may read it"
+            if refusal
+            else f"{container.title} needs FFmpeg, an extra of 100 MB"
+        )
         raise MissingDecoderError(name, f"{said}. Type: pip install 'earmark[formats]'") from None
     try:
         return open_files.enter_context(ffmpeg.opened(source, name, container))
