@@ -15,9 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.audio import kept
+from earmark.audio.endings import has_index
+from earmark.audio.faults import DAMAGED, SEVERAL_STREAMS, Fault
 from earmark.audio.limits import check_rate
 from earmark.audio.magic import Container
 from earmark.audio.mix import MOST_CHANNELS
+from earmark.audio.uniform import Uniform
 from earmark.errors import EmptyAudioError, UnreadableAudioError
 from earmark.types import FloatArray
 
@@ -25,24 +28,11 @@ _FAR = 60.0  # seconds ahead, from where on it is worth to look for the place in
 _RUN_UP = 2.0  # seconds decoded before the place that was looked for: a decoder leans on what it has heard
 # Where a packet says to the sample when it is. Elsewhere it is a millisecond, or nothing at all.
 _PRECISE = frozenset({"mov"})
+_PADDING = 0.5  # seconds: more than any encoder puts behind the sound to fill its last packets
 _MOST_BAD = 1000  # packets in a row that cannot be decoded, before the rest is given up
-BLOCK = 1 << 16  # samples that are given at a time; a packet holds a thousand
-_MOST_PLANES = 8  # beyond, PyAV does not know where they end
-# How samples may be decoded: the type, the value of silence, and that of full scale.
-_PLAIN = {
-    name + planar: kind
-    for name, kind in {
-        "u8": ("uint8", 2**7, 2**7),
-        "s16": ("int16", 0, 2**15),
-        "s32": ("int32", 0, 2**31),
-        "flt": ("float32", 0, 1),
-        "dbl": ("float64", 0, 1),
-    }.items()
-    for planar in ("", "p")
-}
-_BEHIND = (
-    1 << 22
-)  # samples that are remembered behind the place: windows overlap, and most formats cannot be sought in
+BLOCK = 1 << 18  # samples that are given at a time; a packet holds a thousand
+# Samples that are remembered behind the place: windows overlap, and in few formats a place can be looked for.
+_BEHIND = 1 << 22
 
 
 @contextmanager
@@ -88,33 +78,37 @@ class FfmpegSound:
 
     def __init__(self, file: BinaryIO, name: Path | str, container: Container) -> None:
         self._file, self._name, self._demuxer = file, name, container.demuxer
-        self.faults: list[tuple[str, str]] = []
-        self.rate = self.channels = 0  # until the first frame is decoded
+        self.faults: list[Fault] = []
+        self._uniform: Uniform | None = None  # until the first frame is decoded
+        self.promised: int | None = None
         self._begin()
         self._decode_next()
         if not self._behind:
             if self._bad:
-                raise UnreadableAudioError(name, f"none of its {self._bad} packets of sound can be decoded")
+                raise UnreadableAudioError(name, f"not readable as sound (0 of its {self._bad} packets)")
             raise EmptyAudioError(name, "the file holds no samples")
         self.encoding = f"{container.title}, {self._stream.codec_context.codec.name}"
-        seconds = _seconds(self._stream.duration, self._stream.time_base)
-        if seconds is None and len(self._container.streams) == 1:  # or it may be that of pictures
-            seconds = _seconds(self._container.duration, Fraction(1, av.time_base))
-        skipped = max(0.0, self._zero or 0.0)  # what the encoder put before the sound
-        self.promised = None if seconds is None else max(0, round((seconds - skipped) * self.rate))
-        # Of most, only decoding tells how long they are. A wav says it, and ends there, whatever its last packet holds.
-        self.frames = self.promised if self._demuxer == "wav" else None
+        # Of most, only decoding tells how long they are; a film's table of samples says it.
+        indexed = self._demuxer in _PRECISE and self._stream.frames and self.promised
+        self.frames: int | None = self.promised if indexed else None
+        self.slack = 0.005 if indexed else 0.1
         count = len(self._container.streams.audio)
         if count > 1:
-            self.faults.append(("several_streams", f"it has {count} streams of sound; the first is read"))
+            self.faults.append((SEVERAL_STREAMS, f"it has {count} streams of sound; the first is read"))
 
     def _begin(self) -> None:
         """Open the container at its beginning."""
         self._file.seek(0)
-        self._container = av.open(
-            self._file, "r", format=self._demuxer, metadata_errors="replace",
-            options={"protocol_whitelist": "none"},  # nothing else is opened on a file's word
-        )  # fmt: skip
+        try:
+            self._container = av.open(
+                self._file, "r", format=self._demuxer, metadata_errors="replace",
+                options={"protocol_whitelist": "none"},  # nothing else is opened on a file's word
+            )  # fmt: skip
+        except av.FFmpegError:
+            if self._demuxer == "mov" and not has_index(self._file):
+                told = "not readable as sound (it has no index, as when a recorder or a copy is cut off)"
+                raise UnreadableAudioError(self._name, told) from None
+            raise
         audio = self._container.streams.audio
         if not audio:
             self._leave()
@@ -133,8 +127,8 @@ class FfmpegSound:
     def _restart(self, find: bool = False) -> None:
         self._behind: deque[tuple[int, FloatArray]] = deque()  # blocks, and the frame that each begins at
         self.reached = 0  # of the next frame that is decoded
-        self._converter: av.AudioResampler | None = None
-        self._shape: tuple[str, str, int] | None = None  # format, layout and rate of what is decoded now
+        if self._uniform is not None:
+            self._uniform.restart()
         self._blocks = self._gather(find)
 
     def close(self) -> None:
@@ -175,17 +169,19 @@ class FfmpegSound:
             self._begin()
         if self._demuxer in _PRECISE and self._zero is not None and first - self.reached > _FAR * self.rate:
             target = self._zero + first / self.rate - _RUN_UP
-            self._container.seek(int(target / (self._stream.time_base or 1)), stream=self._stream)
-            self._restart(find=True)
-            if not self._decode_next() or self._behind[0][0] > first:  # the index was wrong
-                self._leave()
-                self._begin()
+            with suppress(av.FFmpegError):
+                self._container.seek(int(target / (self._stream.time_base or 1)), stream=self._stream)
+                self._restart(find=True)
+                if self._decode_next() and self._behind[0][0] <= first:
+                    return
+            self._leave()  # its index is wrong
+            self._begin()
 
     def _gather(self, find: bool) -> Iterator[FloatArray]:
         """Yield what is decoded, in larger pieces."""
         parts: list[FloatArray] = []
         count = 0
-        for part in self._decode(find):
+        for part in self._without_padding(self._decode(find)):
             parts.append(part)
             count += part.size
             if count >= BLOCK:
@@ -193,6 +189,24 @@ class FfmpegSound:
                 parts, count = [], 0
         if parts:
             yield np.concatenate(parts)
+
+    def _without_padding(self, parts: Iterator[FloatArray]) -> Iterator[FloatArray]:
+        """Leave out what an encoder put behind the sound of a wav, whose header says how much there was."""
+        held: list[FloatArray] = []
+        at = over = 0
+        for part in parts:
+            at += len(part)
+            over = at - self.promised if self._demuxer == "wav" and self.promised else 0
+            if over <= 0:
+                yield part
+                continue
+            held.append(part)
+            if over > _PADDING * self.rate:  # too much to be that: the header is wrong
+                yield from held
+                held, self.promised = [], None
+        if held:
+            behind = np.concatenate(held)
+            yield behind[: len(behind) - over]
 
     def _decode(self, find: bool) -> Iterator[FloatArray]:
         """Yield float32[n, channels] as it comes; with ``find``, note first where that is."""
@@ -202,83 +216,53 @@ class FfmpegSound:
                 decoded = packet.decode()
             except av.FFmpegError:
                 self._bad, in_a_row = self._bad + 1, in_a_row + 1
-                self._fault("damaged", f"{self._bad} of its packets cannot be decoded and are left out")
+                are = "packet is" if self._bad == 1 else "packets are"
+                self._fault(f"{self._bad} {are} left out, which cannot be decoded")
                 if in_a_row > _MOST_BAD:
                     return
                 continue
             in_a_row = 0
             for frame in decoded:
                 when = _seconds(frame.pts, frame.time_base)
-                if not self.rate:
-                    self._learn(frame)
                 if self._zero is None:
                     self._zero = when or 0.0
+                if self._uniform is None:
+                    self._uniform = self._learn(frame)
                 if find and when is not None:
                     self.reached, find = round((when - self._zero) * self.rate), False
-                yield from self._alike(frame)
-        yield from self._flushed()
+                if not self._uniform.fits(frame):
+                    self._fault("its rate or its channels change on the way")
+                yield from self._uniform.samples(frame)
+        if self._uniform is not None:
+            yield from self._uniform.rest()
 
     def _packets(self) -> Iterator[Any]:
         """Yield the packets of the stream, as far as the container can be followed."""
         try:
             yield from self._container.demux(self._stream)
         except av.FFmpegError as error:
-            if not self.rate:
+            if self._uniform is None:
                 raise
-            self._fault("damaged", f"{_reason(error)} from about {self.reached / self.rate:.1f} s on")
+            self._fault(f"its end is {_reason(error)}")
 
-    def _learn(self, frame: Any) -> None:
+    def _learn(self, first: Any) -> Uniform:
         """Take over what the first frame says of the sound."""
-        self.rate, self._layout = int(frame.sample_rate), frame.layout
-        self.channels = frame.layout.nb_channels
+        uniform = Uniform(first)
+        self.rate, self.channels = uniform.rate, uniform.channels
         check_rate(self._name, self.rate)
         if self.channels > MOST_CHANNELS:
-            raise UnreadableAudioError(
-                self._name, f"{self.channels} channels; at most {MOST_CHANNELS} are read"
-            )
+            told = f"{self.channels} channels; at most {MOST_CHANNELS} are read"
+            raise UnreadableAudioError(self._name, told)
+        seconds = _seconds(self._stream.duration, self._stream.time_base)
+        if seconds is None and len(self._container.streams) == 1:  # or it may be that of pictures
+            seconds = _seconds(self._container.duration, Fraction(1, av.time_base))
+        if seconds is not None:
+            self.promised = max(0, round((seconds - max(0.0, self._zero or 0.0)) * self.rate))
+        return uniform
 
-    def _alike(self, frame: Any) -> Iterator[FloatArray]:
-        """Yield the samples of a frame, brought to the rate and the channels of the first where they are others."""
-        shape = frame.format.name, frame.layout.name, int(frame.sample_rate)
-        if shape != self._shape:
-            yield from self._flushed()
-            self._shape = shape
-            same = shape[2] == self.rate and frame.layout.nb_channels == self.channels
-            if not same:
-                told = f"from about {self.reached / self.rate:.1f} s on it has another rate or other channels"
-                self._fault("damaged", told)
-            apart = frame.format.is_planar and self.channels > _MOST_PLANES
-            if not same or apart or frame.format.name not in _PLAIN:
-                self._converter = av.AudioResampler("flt", self._layout, self.rate)
-        if self._converter is None:
-            yield _plain(frame)
-        else:
-            yield from map(_plain, self._converter.resample(frame))
-
-    def _flushed(self) -> Iterator[FloatArray]:
-        """Yield what the converter holds back, and do without it."""
-        if self._converter is not None:
-            yield from map(_plain, self._converter.resample(None))
-        self._converter = None
-
-    def _fault(self, kind: str, told: str) -> None:
-        """Note a fault, in place of an earlier one of its kind."""
-        self.faults[:] = [*(fault for fault in self.faults if fault[0] != kind), (kind, told)]
-
-
-def _plain(frame: Any) -> FloatArray:
-    """Return float32[n, channels]. PyAV's own way crashes for eight channels that lie apart."""
-    kind, silence, full = _PLAIN[frame.format.name]
-    n, channels, planes = frame.samples, frame.layout.nb_channels, frame.planes
-    if frame.format.is_planar and channels > 1:
-        stored = np.stack([np.frombuffer(planes[i], kind, n) for i in range(channels)], axis=1)
-    else:
-        stored = np.frombuffer(planes[0], kind, n * channels).reshape(n, channels)
-    samples = stored.astype(np.float32)
-    if full != 1:
-        samples -= np.float32(silence)
-        samples *= np.float32(1 / full)
-    return samples
+    def _fault(self, told: str) -> None:
+        """Note the damage that was met last."""
+        self.faults[:] = [*(fault for fault in self.faults if fault[0] != DAMAGED), (DAMAGED, told)]
 
 
 def _seconds(ticks: int | None, base: Any) -> float | None:
