@@ -101,7 +101,7 @@ EXPECTED = {
     ("channel_copies", "copies.wav"): "its 2 channels are the same",
     ("dead_channel", "dead.wav"): "1 of 2 channels is silent",
     ("narrow_band", "narrow.wav"): "nothing above 1,0.. Hz, though its rate is 16,000 Hz",
-    ("truncated", "cut.wav"): "its header tells of 0.20 s, but 0.10 s are there",
+    ("truncated", "cut.wav"): "by its header it lasts for 0.20 s, but 0.10 s are there",
     ("unfinished", "open.wav"): (
         "its header was never finished, as when a recorder is cut off; it was read to its end"
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import tomllib
 from dataclasses import fields, replace
@@ -242,7 +243,8 @@ def split_outcome(settings, monkeypatch):
 def feature_outcome(feature, monkeypatch):
     noise = np.random.default_rng(0).standard_normal(8_000).astype(np.float32)
     tail = np.concatenate([noise, 1e-6 * noise])
-    return feature.resampler, feature.extract(Waveform(tail, feature.sample_rate)).tolist()
+    # The first two are for what loads the file; see test_how_a_file_is_heard_is_passed_on.
+    return feature.resampler, feature.channel, feature.extract(Waveform(tail, feature.sample_rate)).tolist()
 
 
 def fit_outcome(model, train, folder):
@@ -265,7 +267,7 @@ OTHER_VALUES = {
     },
     SplitSettings(rule="official"): {"test_fold": 2},
     Mfcc(statistics=("mean", "std")): {
-        "sample_rate": 16_000, "resampler": "kaiser_fast", "n_mfcc": 20, "n_fft": 1024, "hop_length": 256,
+        "sample_rate": 16_000, "resampler": "kaiser_fast", "channel": 2, "n_mfcc": 20, "n_fft": 1024, "hop_length": 256,
         "n_mels": 64, "fmin": 300.0, "fmax": 4_000.0, "top_db": 20.0, "statistics": ("mean",),
     },
     Mlp(hidden=(6,)): {"hidden": (7,), "dropout": 0.0, "standardize": False},
@@ -319,17 +321,23 @@ def test_no_setting_is_left_out_above():
         assert tried == {f.name for f in fields(settings)}, section.name
 
 
-def test_the_resampler_is_passed_on(write_wav, tmp_path):
-    """`Mfcc.resampler` is not used by `extract` itself, but by what loads the file for it."""
+def test_how_a_file_is_heard_is_passed_on(write_wav, tmp_path):
+    """`Mfcc.resampler` and `Mfcc.channel` are not used by `extract` itself, but by what loads the file for it."""
     from earmark.extract import extract
     from earmark.readers import read
 
-    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 8_000)
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, (8_000, 2))
     for name in ("a_1_0", "b_1_0"):
         write_wav(tmp_path / f"{name}.wav", noise, 16_000)
     dataset = read(tmp_path, pattern="{label}_{group}_{take}.wav")
-    one, other = (extract(dataset, Mfcc(resampler=r)).values for r in ("soxr_hq", "kaiser_fast"))
-    assert not np.array_equal(one, other)
+
+    def values(**settings):
+        return extract(dataset, Mfcc(**settings)).values
+
+    assert not np.array_equal(values(), values(resampler="kaiser_fast"))
+    heard = [values(channel=channel) for channel in ("mean", "first", 2)]
+    assert not any(np.array_equal(one, other) for one, other in itertools.combinations(heard, 2))
+    np.testing.assert_array_equal(heard[1], values(channel=1))
 
 
 def test_a_feature_that_keeps_time_is_refused_before_anything_breaks(tone_set):

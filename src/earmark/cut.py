@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from earmark.audio.length import seconds_of
 from earmark.dataset import Clips, Dataset
-from earmark.engine import Engine, Local, Lost, each
+from earmark.engine import Engine, Local, Lost, alive, each
 from earmark.engine.fetch import fetched
 from earmark.errors import AudioError, SettingError
 from earmark.types import Clip, Problem
@@ -155,7 +155,7 @@ def _lengths(
 
 def _length(address: str) -> float | AudioError:
     try:
-        return seconds_of(fetched(address))
+        return seconds_of(fetched(address), alive)
     except AudioError as error:
         return error
 
