@@ -70,6 +70,11 @@ class Listing:
         return sorted(self.paths, key=natural)
 
     @cached_property
+    def beside_ordered(self) -> list[str]:
+        """The files that may hold labels, in natural order."""
+        return sorted(self.beside, key=natural)
+
+    @cached_property
     def _by_stem(self) -> dict[str, str]:
         return {stem(path): path for path in reversed(self.ordered)}  # reversed, so that the first one wins
 
