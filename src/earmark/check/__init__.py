@@ -14,6 +14,7 @@ from earmark.check.whole import (
     clips_of_classes,
     duplicates,
     groups_of_classes,
+    labels_outside,
     problems_of_groups,
     random_split_leak,
 )
@@ -120,13 +121,16 @@ def check(
     engine
         Where the work runs; this machine by default.
     """
-    found = measure(dataset, engine or Local(), on_progress or (lambda done, seconds: None))
+    where = engine or Local()
+    found = measure(dataset, where, on_progress or (lambda done, seconds: None))
     rows: dict[int, list[Problem]] = {row: [problem] for row, problem in found.failed.items()}
     for row, problem in problems_of_clips(dataset, found):
         rows.setdefault(row, []).append(problem)
     for row, _, problem in duplicates(dataset, found):
         rows.setdefault(row, []).append(problem)
     whole = [*dataset.problems, *problems_of_groups(dataset, found)]
+    if dataset.tracks:
+        whole += labels_outside(dataset, found, where)
     whole.sort(key=lambda p: p.kind == "unlisted")  # often very many: they must not hide the others
     problems = [problem for row in sorted(rows) for problem in rows[row]]
     clips = dataset.clips

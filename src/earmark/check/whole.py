@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from earmark.check.clips import SILENT
 from earmark.check.measures import Measures
+from earmark.cut import lengths_of
 from earmark.dataset import Dataset
+from earmark.engine import Engine
 from earmark.errors import SplitError
-from earmark.labels.lint import similar_names
+from earmark.labels.lint import outside, rare, similar, similar_names
 from earmark.leakage import leakage
 from earmark.readers.listing import count
 from earmark.split import Rows, SplitSettings, random_split
@@ -64,10 +67,14 @@ def problems_of_groups(dataset: Dataset, measures: Measures) -> Iterator[Problem
     if dataset.grouping is None:
         detail = "no recording, speaker or day is known for the clips: leakage cannot be ruled out"
         yield Problem("no_group", str(dataset.root), detail)
-    yield from _few_groups(dataset)
+    if dataset.tracks:  # which have lines to name
+        yield from rare(dataset.tracks, FEW_GROUPS)
+        yield from similar(dataset.tracks)
+    else:
+        yield from _few_groups(dataset)
+        for names in similar_names(clips.labels):
+            yield Problem("similar_names", names[0], f"may be the same class as {', '.join(names[1:])}")
     yield from _unequal(dataset, measures)
-    for names in similar_names(clips.labels):
-        yield Problem("similar_names", names[0], f"may be the same class as {', '.join(names[1:])}")
     yield from _mixed_rates(measures, dataset)
     folds: dict[str, set[int]] = {}
     for group, fold in zip(clips.groups.tolist(), clips.folds.tolist(), strict=True):
@@ -76,6 +83,17 @@ def problems_of_groups(dataset: Dataset, measures: Measures) -> Iterator[Problem
         if len(found) > 1:
             where = ", ".join(map(str, sorted(found)))
             yield Problem("shared_group", group, f"the recording stands in the folds {where}")
+
+
+def labels_outside(dataset: Dataset, measures: Measures, engine: Engine) -> Iterator[Problem]:
+    """Yield the labels that end after their recording, but for those whose clips are named for it already."""
+    places = {t.path: dataset.address(Clip(t.path, (), t.path)) for t in dataset.tracks}
+    seconds, _ = lengths_of(places, engine, lambda done, total: None)
+    told = {(dataset.clips[row].path, dataset.clips[row].start) for row in measures.failed}
+    for track in dataset.tracks:
+        if track.path in seconds:
+            fresh = tuple(r for r in track.regions if (track.path, r.start) not in told)
+            yield from outside(replace(track, regions=fresh), seconds[track.path])
 
 
 def groups_of_classes(dataset: Dataset) -> dict[str, int]:
