@@ -359,7 +359,11 @@ def test_where_a_label_file_says_so_the_line_is_named(tmp_path, write_wav):
         ("rare_class", "day.txt", f"line 3: 'wren' {rare}"),
         ("similar_names", "day.txt", "line 1: 'Wren' may be the same as 'wren' (day.txt, line 3)"),
         ("empty_class", "robin", "not one of its clips can be used"),
-        ("overlap_of_labels", "day.txt", "line 3: 'wren' from 3 to 3.5 s overlaps 'robin' in line 2"),
+        (
+            "overlap_of_labels",
+            "day.txt",
+            "line 3: 'wren' from 3 to 3.5 s overlaps 'robin' in line 2 (1 such overlap of different labels)",
+        ),
     }
     data, _ = open_data(DataSettings(str(tmp_path), window=1.0))
     cut = {(p.kind, p.path, p.detail) for p in check(data, engine=Local(1)).problems}
