@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from earmark.audio import riff
 from earmark.audio.faults import TRUNCATED, UNFINISHED, Fault, shortage
+from earmark.audio.steady import Steady
 
 _UNKNOWN = 1 << 62  # bytes: nobody has as many
 
@@ -150,7 +151,7 @@ _LOOKS: dict[bytes, Callable[[BinaryIO, int], Fault | None]] = {
 }
 
 
-def has_index(file: BinaryIO) -> bool:
+def has_index(file: BinaryIO | Steady) -> bool:
     """Say whether an m4a, mp4, mov or 3gp has the index without which nobody finds the sound in it."""
     size, position = file.seek(0, os.SEEK_END), 0
     while position + 8 <= size:
