@@ -125,14 +125,12 @@ class _Look:
         self._path, self._sound = path, sound
         self._hash = SoundHash(sound.rate)
         self._count = self._clipped = self._bad = 0
-        self._peak = self._sum = self._squares = 0.0
+        self._peak = self._sum = self._squares = self._wildest = 0.0
         self._copies = sound.channels > 1
         self._loud = np.zeros(sound.channels, bool)  # the channels in which something was heard
         self._power = np.zeros(_FRAME // 2 + 1)
         self._frames = np.empty((_TOGETHER, _FRAME), np.float32)
-        self._held = self._looks = self._next = (
-            0  # frames not yet transformed; those taken; where the next begins
-        )
+        self._held = self._looks = self._next = 0  # frames not yet transformed; those taken; where one begins
         self._short = np.empty(0, np.float32)
 
     def at(self, frames: NDArray[Any]) -> None:
@@ -146,19 +144,26 @@ class _Look:
         mono = borrow("vitals", n, "float32")
         mix(frames, None, sound.full, sound.silence, mono)
         self._hash.update(mono)
-        self._measure_level(frames, mono)
+        flat = frames.reshape(-1)
+        peak = max(float(flat.max()) - sound.silence, sound.silence - float(flat.min())) / sound.full
+        if not peak <= LOUDEST:
+            self._tame(mono)
+        self._measure_level(flat, peak, mono)
         if sound.channels > 1:
             self._compare(frames)
         self._pick(mono)
 
-    def _measure_level(self, frames: NDArray[Any], mono: FloatArray) -> None:
-        sound, flat = self._sound, frames.reshape(-1)
-        high, low = flat.max(), flat.min()
-        peak = max(float(high) - sound.silence, sound.silence - float(low)) / sound.full
-        if not peak <= LOUDEST:
-            self._bad += int(np.count_nonzero(~np.isfinite(mono)))
-            mono = np.nan_to_num(mono, nan=0.0, posinf=0.0, neginf=0.0)
-        self._peak = max(self._peak, peak) if peak == peak else math.inf
+    def _tame(self, mono: FloatArray) -> None:
+        """Count what is no number, note how large the others are, and keep both out of the sums."""
+        numbers = np.isfinite(mono)
+        self._bad += len(mono) - int(np.count_nonzero(numbers))
+        self._wildest = max(self._wildest, float(np.abs(mono[numbers]).max(initial=0)))
+        np.nan_to_num(mono, copy=False, posinf=0, neginf=0)
+        np.clip(mono, -LOUDEST, LOUDEST, out=mono)
+
+    def _measure_level(self, flat: NDArray[Any], peak: float, mono: FloatArray) -> None:
+        sound = self._sound
+        self._peak = max(self._peak, peak)
         # The largest of few steps is not so near to full scale.
         most = min(_FULL * sound.full, sound.full - 1) if sound.whole_numbers else _FULL
         if peak * sound.full >= most:
@@ -199,8 +204,8 @@ class _Look:
         sound, count = self._sound, self._count
         if count < limits.MIN_SECONDS * sound.rate:
             raise limits.too_short(self._path, count / sound.rate)
-        if self._bad or self._peak > LOUDEST:
-            raise not_finite(self._path, self._bad, count, self._peak)
+        if self._bad or self._wildest > LOUDEST:
+            raise not_finite(self._path, self._bad, count, self._wildest)
         heard = int(np.count_nonzero(self._loud))
         self._transform(self._frames[: self._held] if self._looks else self._short[None])
         strong = np.flatnonzero(self._power > _FLOOR * self._power.max())
