@@ -109,10 +109,11 @@ class SndfileSound:
         """Yield float32 frames, block by block: a header may claim hours that are not there."""
         begin = 0
         if self.frames is not None:
-            begin = first
-            if first != self._file.tell():
+            begin, place = first, self._file.tell()
+            if first != place:
                 begin = max(0, first - self._run_up)
-                self._file.seek(begin)
+                if begin != place:
+                    self._file.seek(begin)
         end = self.frames if last is None else last
         block = max(1, BLOCK // self.channels)
         buffer = borrow("sndfile", block * self.channels, "float32").reshape(block, self.channels)
