@@ -234,5 +234,5 @@ def test_check_reads_label_tracks(earmark, tmp_path, write_wav):
         write_wav(tmp_path / f"{name}.wav", 0.1 * rng.standard_normal(16_000), 8_000)
         (tmp_path / f"{name}.txt").write_text("0.0\t0.5\tdog\n0.5\t1.5\tcat\n")
     done = earmark("check", tmp_path)
-    assert "label tracks, 2 recordings, 4 clips, 2 classes" in done.stderr
+    assert "label tracks, 2 recordings, 4 labels" in done.stderr
     assert "4 readable clips, 0.00 hours, 2 recordings." in done.stdout

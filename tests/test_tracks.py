@@ -160,7 +160,7 @@ class TestReading:
         dataset = read(make("dawn.wav", **{"dawn.txt": f"{DOG}0.5\t1.25\tcat\n0.6\t2\train\n"}))
         assert clips(dataset) == [("dawn.wav", ("cat", "dog"), 0.5, 1.25), ("dawn.wav", ("rain",), 0.6, 2)]
         assert not dataset.exclusive
-        assert dataset.title.endswith("3 classes, several labels a clip")
+        assert dataset.title.endswith("2 labels, several labels a clip")
 
     def test_several_labels_in_a_row_of_spans(self, make):
         dataset = read(make("dawn.wav", **{"dawn.csv": "start,end,label\n0,1,dog | cat\n1,2,dog\n"}))
@@ -428,7 +428,7 @@ class TestWhichLayout:
         dataset = read(root, "raven")
         assert (dataset.layout, dataset.title) == (
             "raven",
-            "Raven selection tables, 1 recording, 1 clip, 1 class",
+            "Raven selection tables, 1 recording, 1 label",
         )
         assert [(p.path, p.detail) for p in dataset.problems] == [
             ("a.txt", "it is called as a.wav is, but is of the form 'audacity', and not read"),

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from earmark.audio import riff
 from earmark.audio.faults import TRUNCATED, UNFINISHED, Fault, shortage
+from earmark.audio.magic import BOXES
+from earmark.audio.steady import Steady
 
 _UNKNOWN = 1 << 62  # bytes: nobody has as many
+_MOST = 1 << 16  # chunks: zeros read as empty ones, and a damaged file may hold a gigabyte of them
 
 
 def fault_at_the_end(path: Path) -> Fault | None:
@@ -26,6 +29,8 @@ def fault_at_the_end(path: Path) -> Fault | None:
     with path.open("rb") as file:
         head = file.read(16)
         look = next((look for start, look in _LOOKS.items() if head.startswith(start)), None)
+        if head[4:8] in BOXES:
+            look = _mov
         if look is None:
             return None
         size = file.seek(0, os.SEEK_END)
@@ -94,10 +99,12 @@ def _asf(file: BinaryIO, size: int) -> Fault | None:
 def _caf(file: BinaryIO, size: int) -> Fault | None:
     """Walk from chunk to chunk up to the samples."""
     position = 8
-    while position + 12 <= size:
+    for _ in range(_MOST):
         file.seek(position)
         head = file.read(12)
         length = int.from_bytes(head[4:], "big", signed=True)
+        if len(head) < 12:
+            break
         if head[:4] == b"data":
             return UNFINISHED if length < 4 else _compare(position + 12 + length, size)
         if length < 0:
@@ -109,9 +116,11 @@ def _caf(file: BinaryIO, size: int) -> Fault | None:
 def _w64(file: BinaryIO, size: int) -> Fault | None:
     """Walk from chunk to chunk, whose names have 16 bytes and whose sizes include the name."""
     position = 40
-    while position + 24 <= size:
+    for _ in range(_MOST):
         file.seek(position)
         head = file.read(24)
+        if len(head) < 24:
+            break
         length = int.from_bytes(head[16:], "little")
         if head[:4] == b"data":
             return UNFINISHED if not 24 < length < _UNKNOWN else _compare(position + length, size)
@@ -150,18 +159,29 @@ _LOOKS: dict[bytes, Callable[[BinaryIO, int], Fault | None]] = {
 }
 
 
-def has_index(file: BinaryIO) -> bool:
+def _mov(file: BinaryIO, size: int) -> Fault | None:
+    last = 0
+    for _, end in _boxes(file):
+        last = end
+    return _compare(last, size)
+
+
+def has_index(file: BinaryIO | Steady) -> bool:
     """Say whether an m4a, mp4, mov or 3gp has the index without which nobody finds the sound in it."""
-    size, position = file.seek(0, os.SEEK_END), 0
-    while position + 8 <= size:
+    size = file.seek(0, os.SEEK_END)
+    return any(name in (b"moov", b"moof") and end <= size for name, end in _boxes(file))
+
+
+def _boxes(file: BinaryIO | Steady) -> Iterator[tuple[bytes, int]]:
+    """Yield the name of each box of an mp4, and where it ends by its own word."""
+    position = 0
+    for _ in range(_MOST):
         file.seek(position)
         head = file.read(16)
         length = int.from_bytes(head[:4], "big")
         if length == 1:
             length = int.from_bytes(head[8:], "big")
-        if head[4:8] in (b"moov", b"moof"):
-            return position + length <= size
-        if length < 8:
-            return False
+        if len(head) < 8 or length < 8:  # or up to the end, or nonsense
+            return
         position += length
-    return False
+        yield head[4:8], position

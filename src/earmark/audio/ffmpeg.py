@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import av
 import numpy as np
@@ -20,6 +20,7 @@ from earmark.audio.faults import DAMAGED, SEVERAL_STREAMS, Fault
 from earmark.audio.limits import check_rate
 from earmark.audio.magic import Container
 from earmark.audio.mix import MOST_CHANNELS
+from earmark.audio.steady import Steady
 from earmark.audio.uniform import Uniform
 from earmark.errors import EmptyAudioError, UnreadableAudioError
 from earmark.types import FloatArray
@@ -28,6 +29,9 @@ _FAR = 60.0  # seconds ahead, from where on it is worth to look for the place in
 _RUN_UP = 2.0  # seconds decoded before the place that was looked for: a decoder leans on what it has heard
 # Where a packet says to the sample when it is. Elsewhere it is a millisecond, or nothing at all.
 _PRECISE = frozenset({"mov"})
+_GUESSED = frozenset(
+    {"aac", "amr", "mp3"}
+)  # these do not say how long they are; FFmpeg guesses by their size
 _PADDING = 0.5  # seconds: more than any encoder puts behind the sound to fill its last packets
 _MOST_BAD = 1000  # packets in a row that cannot be decoded, before the rest is given up
 BLOCK = 1 << 18  # samples that are given at a time; a packet holds a thousand
@@ -46,7 +50,7 @@ def opened(source: Path | bytes, name: Path | str, container: Container) -> Iter
     """
     try:
         if isinstance(source, bytes):
-            with closing(FfmpegSound(io.BytesIO(source), name, container)) as sound:
+            with closing(FfmpegSound(Steady(io.BytesIO(source)), name, container)) as sound:
                 yield sound
         else:
             with kept.reused(
@@ -58,7 +62,7 @@ def opened(source: Path | bytes, name: Path | str, container: Container) -> Iter
 
 
 def _open(source: Path, name: Path | str, container: Container) -> FfmpegSound:
-    file = source.open("rb")
+    file = Steady(source.open("rb"))
     try:
         return FfmpegSound(file, name, container)
     except BaseException:
@@ -76,7 +80,7 @@ class FfmpegSound:
     full, silence = 1.0, 0.0
     whole_numbers = False
 
-    def __init__(self, file: BinaryIO, name: Path | str, container: Container) -> None:
+    def __init__(self, file: Steady, name: Path | str, container: Container) -> None:
         self._file, self._name, self._demuxer = file, name, container.demuxer
         self.faults: list[Fault] = []
         self._uniform: Uniform | None = None  # until the first frame is decoded
@@ -105,6 +109,7 @@ class FfmpegSound:
                 options={"protocol_whitelist": "none"},  # nothing else is opened on a file's word
             )  # fmt: skip
         except av.FFmpegError:
+            self._file.check()
             if self._demuxer == "mov" and not has_index(self._file):
                 told = "not readable as sound (it has no index, as when a recorder or a copy is cut off)"
                 raise UnreadableAudioError(self._name, told) from None
@@ -240,7 +245,9 @@ class FfmpegSound:
         """Yield the packets of the stream, as far as the container can be followed."""
         try:
             yield from self._container.demux(self._stream)
+            self._file.check()
         except av.FFmpegError as error:
+            self._file.check()
             if self._uniform is None:
                 raise
             self._fault(f"its end is {_reason(error)}")
@@ -256,7 +263,7 @@ class FfmpegSound:
         seconds = _seconds(self._stream.duration, self._stream.time_base)
         if seconds is None and len(self._container.streams) == 1:  # or it may be that of pictures
             seconds = _seconds(self._container.duration, Fraction(1, av.time_base))
-        if seconds is not None:
+        if seconds is not None and self._demuxer not in _GUESSED:
             self.promised = max(0, round((seconds - max(0.0, self._zero or 0.0)) * self.rate))
         return uniform
 

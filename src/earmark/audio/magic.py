@@ -54,7 +54,8 @@ _AT_START = {
     b".snd": Container("AU", "au", True),
     b"riff": Container("W64", "w64", True),
 }
-_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
+# What an m4a, mp4, mov or 3gp begins with, after four bytes.
+BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
 _TAG = 10  # bytes before the content of an ID3v2 tag
 
 
@@ -79,7 +80,7 @@ def container_of(file: BinaryIO) -> Container | None:
         if head[8:12] != b"WAVE":
             return None
         return MP3_IN_WAV if riff.format_tag(file) == _MP3_TAG else _WAV
-    if found is None and head[4:8] in _BOXES:
+    if found is None and head[4:8] in BOXES:
         return _MOV
     if found is None and len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0:  # eleven bits set
         return _AAC if head[1] & 0xF6 == 0xF0 else _MP3

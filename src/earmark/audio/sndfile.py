@@ -21,6 +21,7 @@ from earmark.errors import UnreadableAudioError
 # What libsndfile says of a stream that was never told its length, as a FLAC file written to a pipe, is larger.
 _UNKNOWN_FRAMES = 2**62
 BLOCK = 1 << 20  # samples decoded at a time
+_RUN_UP = 1.0  # seconds: a frame of an MP3 uses what earlier ones left over, and libsndfile goes back too few of them
 # How libsndfile notes, while it reads a header, that the file is shorter than that says; by a few bytes many are.
 _SHORTER, _PADDING = re.compile(r"(\d+) \(?should be (\d+)|truncated\. (\d+) <--> (\d+)"), 16
 _FRAMES = re.compile(r"(?:Frames|Cols) *: (\d+)")
@@ -82,6 +83,7 @@ class SndfileSound:
         in_place = int(file.frames) < _UNKNOWN_FRAMES and type(file).seekable(file)
         file.seekable = lambda: False  # or soundfile seeks after each read, to where the file stands
         self.frames = int(file.frames) if in_place else None
+        self._run_up = round(_RUN_UP * self.rate) if file.format == "MP3" else 0
         self.reached = 0
 
     @property
@@ -107,9 +109,11 @@ class SndfileSound:
         """Yield float32 frames, block by block: a header may claim hours that are not there."""
         begin = 0
         if self.frames is not None:
-            if first != self._file.tell():
-                self._file.seek(first)
-            begin = first
+            begin, place = first, self._file.tell()
+            if first != place:
+                begin = max(0, first - self._run_up)
+                if begin != place:
+                    self._file.seek(begin)
         end = self.frames if last is None else last
         block = max(1, BLOCK // self.channels)
         buffer = borrow("sndfile", block * self.channels, "float32").reshape(block, self.channels)

@@ -120,7 +120,7 @@ class _Look:
         self._path, self._sound = path, sound
         self._hash = SoundHash(sound.rate)
         self._count = self._clipped = self._bad = self._frames = 0
-        self._peak = self._sum = self._squares = self._means = 0.0
+        self._peak = self._sum = self._squares = self._means = self._wildest = 0.0
         self._copies = sound.channels > 1
         self._loud = np.zeros(sound.channels, bool)  # the channels in which something was heard
         self._power = np.zeros(_FRAME + 2, np.float32)  # of real and imaginary parts by turns
@@ -154,14 +154,20 @@ class _Look:
         if sound.channels > 1:
             self._compare(frames)
 
+    def _tame(self, mono: FloatArray) -> None:
+        """Count what is no number, note how large the others are, and keep both out of the sums."""
+        numbers = np.isfinite(mono)
+        self._bad += len(mono) - int(np.count_nonzero(numbers))
+        self._wildest = max(self._wildest, float(np.abs(mono[numbers]).max(initial=0)))
+        np.nan_to_num(mono, copy=False, posinf=0, neginf=0)
+        np.clip(mono, -LOUDEST, LOUDEST, out=mono)
+
     def _measure_peak(self, flat: NDArray[Any], mono: FloatArray) -> None:
         sound = self._sound
-        high, low = float(flat.max()), float(flat.min())
-        peak = max(high - sound.silence, sound.silence - low) / sound.full
-        if not peak <= LOUDEST:  # refused in the end; until then it must not spoil the sums
-            self._bad += int(np.count_nonzero(~np.isfinite(mono)))
-            mono[:] = 0
-        self._peak = max(self._peak, peak) if peak == peak else math.inf
+        peak = max(float(flat.max()) - sound.silence, sound.silence - float(flat.min())) / sound.full
+        if not peak <= LOUDEST:
+            self._tame(mono)
+        self._peak = max(self._peak, peak)
         # The largest of few steps is not so near to full scale.
         most = min(_FULL * sound.full, sound.full - 1) if sound.whole_numbers else _FULL
         if peak * sound.full >= most:
@@ -187,12 +193,13 @@ class _Look:
 
     def _add_spectra(self, parts: FloatArray, powers: FloatArray, rest: FloatArray) -> None:
         """Add the power of the loudest frames; of a sound shorter than one, the whole."""
-        if len(parts) == 0:
-            frames = np.zeros((1, _FRAME), np.float32)
-            frames[0, : len(rest)] = rest
-        else:
+        if len(parts):
             frames = parts[np.argpartition(powers, -min(_FRAMES, len(parts)))[-_FRAMES:]]
-        spectra = np.fft.rfft(frames * _window()).view(np.float32)
+        elif self._frames == 0:
+            frames = rest[None]
+        else:
+            return
+        spectra = np.fft.rfft(frames * _window(frames.shape[1]), _FRAME).view(np.float32)
         np.multiply(spectra, spectra, out=spectra)
         self._power += spectra.sum(axis=0)
 
@@ -201,8 +208,9 @@ class _Look:
         sound, count = self._sound, self._count
         if count < limits.MIN_SECONDS * sound.rate:
             raise limits.too_short(self._path, count / sound.rate)
-        if self._bad or self._peak > LOUDEST:
-            raise not_finite(self._path, self._bad, count, self._peak)
+        if self._bad or self._wildest > LOUDEST:
+            raise not_finite(self._path, self._bad, count, self._wildest)
+        heard = int(np.count_nonzero(self._loud))
         power = self._power[::2] + self._power[1::2]
         strong = np.flatnonzero(power > _FLOOR * power.max())
         return Vitals(
@@ -217,7 +225,7 @@ class _Look:
             10 * math.log10(self._squares / count) if self._squares else -math.inf,
             float(strong[-1]) * sound.rate / _FRAME if len(strong) else 0.0,
             self._copies,
-            int((~self._loud).sum()) if sound.channels > 1 and self._loud.any() else 0,
+            sound.channels - heard if sound.channels > 1 and heard else 0,
             faults,
         )
 
@@ -228,10 +236,10 @@ def _mean() -> FloatArray:
     return np.full(_FRAME, 1 / _FRAME, np.float32)
 
 
-@lru_cache(maxsize=1)
-def _window() -> FloatArray:
+@lru_cache(maxsize=8)
+def _window(length: int) -> FloatArray:
     # Its side lobes fall so fast that one strong tone does not look like a wide band.
-    turn = 2 * np.pi * np.arange(_FRAME) / _FRAME
+    turn = 2 * np.pi * np.arange(length) / length
     blackman: FloatArray = (
         0.35875 - 0.48829 * np.cos(turn) + 0.14128 * np.cos(2 * turn) - 0.01168 * np.cos(3 * turn)
     ).astype(np.float32)

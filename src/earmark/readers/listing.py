@@ -16,7 +16,8 @@ from earmark.types import Problem
 # fmt: off
 AUDIO_SUFFIXES = frozenset({
     ".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64",
-    ".rf64", ".m4a", ".aac", ".mp4", ".webm", ".wma", ".3gp", ".amr",
+    ".rf64", ".m4a", ".aac", ".mp4", ".webm", ".wma", ".3gp", ".amr", ".aifc", ".snd", ".sph", ".voc", ".m4b", ".mov",
+    ".3gpp", ".3g2", ".mkv", ".mka", ".wmv", ".avi", ".wv", ".tta",
 })
 # fmt: on
 
