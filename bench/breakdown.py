@@ -16,7 +16,7 @@ from earmark.audio import resample, riff
 from earmark.engine import one_blas_thread
 from earmark.features import Mfcc
 from earmark.features.cepstrum import cosines
-from earmark.features.fourier import rfft
+from earmark.audio.fourier import rfft
 from earmark.features.mel import mel_filters
 from interleave import one_core
 from table import Section, number
