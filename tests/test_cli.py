@@ -254,10 +254,11 @@ def test_data_that_cannot_be_used(tmp_path, write_wav):
 
 def test_evaluate_with_a_model_takes_nothing_that_it_would_ignore(tone_model, tone_set):
     said = "A trained model brings its own recipe: leave out "
-    said += "--recipe, --model, --feature, --seed, --split, --folds and --set."
+    said += "--recipe, --model, --feature, --seed, --seeds, --split, --folds and --set."
     for option in (
         ["--model", "mlp"],
         ["--folds", "3"],
+        ["--seeds", "2"],
         ["--set", "train.epochs=2"],
         ["--recipe", "tutorial"],
     ):
@@ -382,12 +383,15 @@ def test_evaluate_prints_the_contract(earmark, tone_set, tmp_path):
         "confusion", "calibration", "seconds",
     }  # fmt: skip
     assert record["protocol"] == "3 folds, recordings held out"
-    assert [f.keys() for f in record["folds"]] == [{"fold", "accuracy", "n"}] * 3
+    assert [f.keys() for f in record["folds"]] == [{"fold", "accuracy", "sd", "n"}] * 3
     assert sum(f["n"] for f in record["folds"]) == 54
     assert record["accuracy"] == pytest.approx(np.mean([f["accuracy"] for f in record["folds"]]))
     assert record["random_split"].keys() >= {"accuracy", "test_clips_sharing_a_group", "oracle_accuracy"}
     assert record["random_split"]["test_clips_sharing_a_group"] > 0
-    assert record["calibration"].keys() == {"ece", "nll"}
+    assert record["calibration"].keys() == {"ece", "ece_adaptive", "nll", "brier", "reliability"}
+    assert sum(point["count"] for point in record["calibration"]["reliability"]) == 54
+    assert record["seeds"] == [{"seed": 0, "accuracy": record["accuracy"]}]
+    assert record["sd_seeds"] == 0.0
     assert np.array(record["confusion"]).sum() == 54
     assert "Training" in done.stderr
 

@@ -23,7 +23,8 @@ def test_scores_agree_with_scikit_learn():
     folds = [scored(200, 0), scored(120, 1)]
     found = report(folds, LABELS)
     targets = np.concatenate([f.targets for f in folds])
-    answers = np.concatenate([f.probabilities for f in folds]).argmax(axis=1)
+    likely = np.concatenate([f.probabilities for f in folds])
+    answers = likely.argmax(axis=1)
     each = [metrics.accuracy_score(f.targets, f.probabilities.argmax(axis=1)) for f in folds]
     assert found.accuracy == pytest.approx(np.mean(each))
     assert found.sd == pytest.approx(np.std(each, ddof=1))
@@ -39,9 +40,18 @@ def test_scores_agree_with_scikit_learn():
         if not clips[i]:
             continue
         assert row == pytest.approx(
-            {"precision": precision[i], "recall": recall[i], "f1": f1[i], "clips": clips[i]}
+            {
+                "precision": precision[i],
+                "recall": recall[i],
+                "f1": f1[i],
+                "average_precision": metrics.average_precision_score(targets == i, likely[:, i]),
+                "clips": clips[i],
+            }
         )
-    probabilities = np.concatenate([f.probabilities for f in folds]).astype(np.float64)
+    assert found.mean_average_precision == pytest.approx(
+        metrics.average_precision_score(np.eye(4)[targets][:, :3], likely[:, :3], average="macro")
+    )
+    probabilities = likely.astype(np.float64)
     probabilities /= probabilities.sum(axis=1, keepdims=True)
     assert found.nll == pytest.approx(metrics.log_loss(targets, probabilities, labels=range(4)), rel=1e-5)
     assert found.clips == 320
@@ -120,4 +130,6 @@ def test_nothing_can_be_said_from_two_groups():
 
 def test_a_class_that_nothing_tested_has_no_score():
     found = report([scored()], LABELS)
-    assert found.per_class["never"] == {"precision": None, "recall": None, "f1": None, "clips": 0}
+    assert found.per_class["never"] == {
+        "precision": None, "recall": None, "f1": None, "average_precision": None, "clips": 0,
+    }  # fmt: skip

@@ -76,19 +76,27 @@ def evaluate(result: EvaluateResult, as_json: bool) -> None:
     if as_json:
         return print_json(result.to_dict())
     out, report, folds = _console(), result.judged.report, result.judged.folds
+    several = len(report.seeds) > 1
     if folds:
         table = Table(box=box.SIMPLE_HEAD, title_justify="left")
-        for column in ("fold", "clips", "accuracy"):
+        for column in ("fold", "clips", "accuracy", *(["± over seeds"] if several else [])):
             table.add_column(column, justify="right")
         for fold in folds:
-            table.add_row(str(fold["fold"]), f"{fold['n']:,}", f"{fold['accuracy']:.3f}")
+            over = [f"{fold['sd']:.3f}"] if several else []
+            table.add_row(str(fold["fold"]), f"{fold['n']:,}", f"{fold['accuracy']:.3f}", *over)
         out.print(table)
     spread = f" ± {report.sd:.3f}" if len(folds) > 1 else ""
     out.print(
         f"Accuracy [bold]{report.accuracy:.3f}[/]{spread} ({_interval(report)}), macro-F1"
-        f" {report.macro_f1:.3f}: {escape(result.judged.protocol)}."
+        f" {report.macro_f1:.3f}, mAP {report.mean_average_precision:.3f}: {escape(result.judged.protocol)}."
     )
-    out.print(f"Calibration error {report.ece:.3f}, negative log-likelihood {report.nll:.3f}.")
+    if several:
+        each = ", ".join(f"{seed}: {value:.3f}" for seed, value in report.seeds.items())
+        out.print(f"By seed {each}: ± {report.sd_seeds:.3f}.")
+    out.print(
+        f"Calibration error {report.ece:.3f} (adaptive {report.ece_adaptive:.3f}), negative log-likelihood"
+        f" {report.nll:.3f}, Brier score {report.brier:.3f}."
+    )
     if result.left_out:
         out.print(
             f"{count(result.left_out, 'clip')} left out of the test: the model was trained on their recordings."
@@ -138,10 +146,10 @@ def _interval(report: Report) -> str:
 def _per_class(out: Console, report: Report) -> None:
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("class")
-    for column in ("clips", "precision", "recall", "F1"):
+    for column in ("clips", "precision", "recall", "F1", "AP"):
         table.add_column(column, justify="right")
     for label, row in report.per_class.items():
-        values = (row[k] for k in ("precision", "recall", "f1"))
+        values = (row[k] for k in ("precision", "recall", "f1", "average_precision"))
         shown = ("–" if value is None else f"{value:.2f}" for value in values)
         table.add_row(escape(label), f"{int(row['clips'] or 0):,}", *shown)
     out.print(table)
@@ -153,6 +161,8 @@ def _confusion(out: Console, report: Report) -> None:
         out.print(f"The confusion matrix of {len(labels)} classes is in report.json of the run.")
         return
     title = "Confusion: rows are the truth, columns the answer"
+    if len(report.seeds) > 1:
+        title += f"; each clip counts {len(report.seeds)} times, once a seed"
     table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
     table.add_column("", justify="right")
     table.add_column("")
