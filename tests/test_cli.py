@@ -143,7 +143,7 @@ def test_prediction_loads_nothing_of_training(tone_model, tone_set):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["trian"], "train, evaluate, predict, run, labels, store. Did you mean 'train'?"),
+        (["trian"], "train, evaluate, compare, predict, run, labels, store. Did you mean 'train'?"),
         (["train", "--epochs", "5", "x"], "No such option '--epochs'"),
         (["train"], "Missing argument 'DATASET'"),
         (["predict", "m.earmark"], "Missing argument 'PATH...'"),

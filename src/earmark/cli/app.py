@@ -261,6 +261,26 @@ def evaluate(
     return 1 if strict and result.prepared.problems else 0
 
 
+@command(
+    "compare",
+    "earmark compare runs/UrbanSound8K-evaluate-mlp-1a2b3c4d runs/UrbanSound8K-evaluate-mlp-5e6f7a8b",
+)
+@click.argument("a", type=click.Path(path_type=Path), metavar="RUN")
+@click.argument("b", type=click.Path(path_type=Path), metavar="RUN")
+@options.as_json
+def compare(a: Path, b: Path, as_json: bool) -> int:
+    """Say which of two runs is better, and whether the difference is more than noise.
+
+    Each RUN is a folder that train or evaluate left, both of the same data set. They are compared on the clips that
+    both tested, with whole recordings resampled. The first is A, the second B.
+    """
+    from earmark.cli.comparison import show
+    from earmark.compare import compare as judge
+
+    show(judge(a, b), as_json)
+    return 0
+
+
 @command("predict", "earmark predict model.earmark siren.wav a-folder --format json")
 @click.argument("model", type=click.Path(path_type=Path), metavar="MODEL.earmark")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")

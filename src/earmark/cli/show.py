@@ -29,7 +29,7 @@ def train(result: TrainResult, as_json: bool) -> None:
     """Show what `earmark train` found."""
     if as_json:
         return print_json(result.to_dict())
-    out, report = _console(), result.report
+    out, report = console(), result.report
     if result.split.rule == "random":
         out.print(f"\nAccuracy [bold]{report.accuracy:.3f}[/] on {report.clips:,} clips of a random split,")
         _leak_line(out, result.leakage, result.prepared.dataset.grouping is not None)
@@ -59,7 +59,7 @@ def extract(result: Extracted, as_json: bool) -> None:
     """Show what `earmark extract` did."""
     if as_json:
         return print_json(result.to_dict())
-    out, done = _console(), result.done
+    out, done = console(), result.done
     hours = f", {done.seconds / 3600:,.1f} h of sound" if done.seconds >= 360 else ""
     clips = count(done.stored + done.computed + done.reread, "clip")
     out.print(f"\nFeatures of {clips}: {done.stored:,} from the store, {done.computed:,} computed{hours}.")
@@ -75,7 +75,7 @@ def evaluate(result: EvaluateResult, as_json: bool) -> None:
     """Show what `earmark evaluate` found."""
     if as_json:
         return print_json(result.to_dict())
-    out, report, folds = _console(), result.judged.report, result.judged.folds
+    out, report, folds = console(), result.judged.report, result.judged.folds
     several = len(report.seeds) > 1
     if folds:
         table = Table(box=box.SIMPLE_HEAD, title_justify="left")
@@ -114,7 +114,8 @@ def evaluate(result: EvaluateResult, as_json: bool) -> None:
     return None
 
 
-def _console() -> Console:
+def console() -> Console:
+    """Return what prints for a person on standard output."""
     return Console(highlight=False, soft_wrap=True, emoji=False)
 
 
