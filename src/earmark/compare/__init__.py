@@ -63,7 +63,10 @@ def compare(a: Path, b: Path, seed: int = 0) -> Comparison:
     gain = right_b - right_a
     by_group = np.bincount(units, gain).astype(np.float64)
     by_group[np.abs(by_group) < 1e-9] = 0.0  # sums of thirds
-    low, high = interval_of_ratio(by_group, np.bincount(units).astype(np.float64), seed)
+    # Drawn from the side of the better run, so that comparing B with A says the same as comparing A with B.
+    sign = -1.0 if by_group.sum() < 0 else 1.0
+    ends = interval_of_ratio(sign * by_group, np.bincount(units).astype(np.float64), seed)
+    low, high = sorted(sign * end for end in ends)
     interval, difference = (max(-1.0, low), min(1.0, high)), float(by_group.sum() / shared)
     enough = int((by_group != 0).sum()) >= LEAST_DIFFERING
     better = None if not enough or low <= 0 <= high else "b" if low > 0 else "a"
