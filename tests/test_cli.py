@@ -396,6 +396,27 @@ def test_evaluate_prints_the_contract(earmark, tone_set, tmp_path):
     assert "Training" in done.stderr
 
 
+def test_evaluate_over_seeds(earmark, tone_set, tmp_path):
+    done = earmark(
+        "evaluate", tone_set, PATTERN, "--folds", "3", "--seed", "4", "--seeds", "2", "--set", "train.epochs=4",
+        cwd=tmp_path,
+    )  # fmt: skip
+    (run,) = (tmp_path / "runs").iterdir()
+    record = json.loads((run / "report.json").read_text())
+    assert [s["seed"] for s in record["seeds"]] == [4, 5]
+    each = ", ".join(f"{s['accuracy']:.3f}" for s in record["seeds"])
+    assert f"Seeds 4, 5: {each}." in done.stdout
+    assert f" over folds, ± {record['sd_seeds']:.3f} over 2 seeds (95 % interval " in done.stdout
+    assert "± over seeds" in done.stdout
+    assert f"mAP {record['map']:.3f}" in done.stdout
+    assert f"Brier score {record['calibration']['brier']:.3f}." in done.stdout
+    assert "each clip counts 2 times, once a seed" in done.stdout
+    assert np.array(record["confusion"]).sum() == 2 * record["clips"] == 108
+    assert {row["average_precision"] is not None for row in record["per_class"].values()} == {True}
+    code, said = fails("evaluate", tone_set, PATTERN, "--seeds", "0")
+    assert (code, said) == (2, "The number of seeds is 0, but must be from 1 to 100.")
+
+
 def test_a_trained_model_is_not_judged_by_what_it_learnt(earmark, tone_model, tone_set):
     provenance = read_bundle(tone_model).provenance["split"]
     record = json.loads(earmark("evaluate", tone_model, tone_set, PATTERN, "--json").stdout)

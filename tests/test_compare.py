@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -203,6 +204,28 @@ def test_what_differs_in_the_recipes_is_named(tmp_path):
     a = run_of(tmp_path / "a", right_a, groups, settings="[train]\nepochs = 10\n")
     b = run_of(tmp_path / "b", right_b, groups, settings="[train]\nepochs = 20\npatience = 5\n")
     assert compare(a, b).differs == {"train.epochs": (10, 20), "train.patience": (None, 5)}
+
+
+def test_settings_that_json_does_not_have_are_told_as_text(tmp_path):
+    right_a, right_b, groups = independent(60)
+    odd = "[model]\ndropout = nan\nhidden = [{day = 2026-01-02}, 3]\n"
+    a = run_of(tmp_path / "a", right_a, groups, settings=odd)
+    b = run_of(tmp_path / "b", right_b, groups, settings="")
+    record = json.loads(CliRunner().invoke(app, ["compare", str(a), str(b), "--json"]).output)
+    assert record["differs"] == {
+        "model.dropout": ["nan", None],
+        "model.hidden": [[{"day": "2026-01-02"}, 3], None],
+    }
+
+
+def test_a_hundred_thousand_clips(tmp_path):
+    rng = np.random.default_rng(0)
+    right = rng.random((2, 100_000)) < [[0.6], [0.7]]
+    a, b = pair(tmp_path, right[0], right[1], np.arange(100_000))
+    began = time.process_time()
+    found = compare(a, b)
+    assert time.process_time() - began < 20
+    assert (found.clips, found.groups, found.better) == (100_000, 100_000, "b")
 
 
 def test_an_unknown_recording_is_told(tmp_path):

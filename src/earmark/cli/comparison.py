@@ -33,10 +33,14 @@ def _show(found: Comparison) -> None:
     out.print(
         f"Over {count(found.clips, 'clip')} of {count(found.groups, 'recording')}, drawn recording by recording."
     )
-    out.print(
-        f"A alone is right on {count(test.only_a, 'clip')}, B alone on {test.only_b:,}: McNemar's exact p ="
-        f" {test.p:.2g}."
+    alone = len(found.a.seeds) == len(found.b.seeds) == 1
+    clips = count(test.only_a, "clip")
+    told = (
+        f"A alone is right on {clips}, B alone on {test.only_b:,}: McNemar's"
+        if alone
+        else f"A is right more often on {clips}, B on {test.only_b:,}: McNemar's"
     )
+    out.print(f"{told} exact p = {test.p:.2g}.")
     for note in found.notes:
         out.print(f"Note: {note}", markup=False, style="dim")
     table = Table(box=box.SIMPLE_HEAD)

@@ -86,13 +86,15 @@ def evaluate(result: EvaluateResult, as_json: bool) -> None:
             table.add_row(str(fold["fold"]), f"{fold['n']:,}", f"{fold['accuracy']:.3f}", *over)
         out.print(table)
     spread = f" ± {report.sd:.3f}" if len(folds) > 1 else ""
+    if several:
+        spread += f" over folds, ± {report.sd_seeds:.3f} over {len(report.seeds)} seeds"
     out.print(
         f"Accuracy [bold]{report.accuracy:.3f}[/]{spread} ({_interval(report)}), macro-F1"
         f" {report.macro_f1:.3f}, mAP {report.mean_average_precision:.3f}: {escape(result.judged.protocol)}."
     )
     if several:
-        each = ", ".join(f"{seed}: {value:.3f}" for seed, value in report.seeds.items())
-        out.print(f"By seed {each}: ± {report.sd_seeds:.3f}.")
+        each = ", ".join(f"{value:.3f}" for value in report.seeds.values())
+        out.print(f"Seeds {', '.join(map(str, report.seeds))}: {each}.")
     out.print(
         f"Calibration error {report.ece:.3f} (adaptive {report.ece_adaptive:.3f}), negative log-likelihood"
         f" {report.nll:.3f}, Brier score {report.brier:.3f}."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,12 +106,22 @@ def _settings(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError):
         raise _damaged(path, "it is not a TOML file") from None
     return {
-        f"{name}.{setting}": value
+        f"{name}.{setting}": _plain(value)
         for name, table in tables.items()
         if isinstance(table, dict)
         for setting, value in table.items()
         if (name, setting) != ("data", "path")
     }
+
+
+def _plain(value: Any) -> Any:
+    """Return a value that JSON has; what TOML has beyond it as text."""
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    fit = isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
+    return value if fit else str(value)
 
 
 def _json(path: Path) -> dict[str, Any]:
