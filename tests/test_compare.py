@@ -334,6 +334,16 @@ def test_other_files_that_are_damaged(tmp_path):
     )
 
 
+def test_a_file_that_is_too_large(tmp_path):
+    right, _, groups = independent(60)
+    a = run_of(tmp_path / "a", right, groups)
+    with (a / "report.json").open("ab") as file:
+        file.truncate(2**30 + 1)  # a hole, which takes no room
+    assert said(RunError, a, a) == (
+        f"{a / 'report.json'} is damaged: it is larger than 1 GB. Run the command of {a} again."
+    )
+
+
 def test_names_of_every_kind_are_paired(tmp_path):
     right_a, right_b, groups = independent(60)
     odd = ["new\r\nline.wav", 'quo"te,.wav', "Grünfink 鳥.wav", "[red].wav", " .wav", "\x1b[31m.wav"]

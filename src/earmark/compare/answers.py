@@ -18,7 +18,7 @@ from earmark.errors import PathError, RunError
 from earmark.runs import ANSWER, PREDICTIONS, STATE
 from earmark.types import IntArray
 
-_LARGEST = 2**32  # bytes of predictions, ten million clips of 20 labels
+_LARGEST = 2**30  # bytes: of predictions, some five million clips of ten labels
 _LONGEST_SEED = 10  # digits
 _REPORT, _RECIPE = "report.json", "recipe.toml"
 
@@ -100,9 +100,7 @@ def read_answers(run: Path) -> Answers:
 
 def _settings(path: Path) -> dict[str, Any]:
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise _missing(path) from None
+        tables = tomllib.loads(_text(path))
     except (ValueError, RecursionError):
         raise _damaged(path, "it is not a TOML file") from None
     return {
@@ -126,9 +124,7 @@ def _plain(value: Any) -> Any:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise _missing(path) from None
+        value = json.loads(_text(path))
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
@@ -136,8 +132,16 @@ def _json(path: Path) -> dict[str, Any]:
     return value
 
 
-def _missing(path: Path) -> RunError:
-    return RunError(f"{path} is missing. Run the command of {path.parent} again.")
+def _text(path: Path) -> str:
+    """Return what a file says, as it stands: a clip's name may hold any kind of line end."""
+    if not path.is_file():
+        raise RunError(f"{path} is missing. Run the command of {path.parent} again.")
+    if path.stat().st_size > _LARGEST:
+        raise _damaged(path, "it is larger than 1 GB")
+    try:
+        return path.read_bytes().decode()
+    except UnicodeDecodeError:
+        raise _damaged(path, "it is not text") from None
 
 
 def _damaged(path: Path, detail: str) -> RunError:
@@ -154,12 +158,9 @@ class _Table:
 
     @classmethod
     def read(cls, path: Path) -> _Table:
-        if path.stat().st_size > _LARGEST:
-            raise _damaged(path, "it is larger than 4 GB")
         fixed = len(ANSWER)
         try:
-            text = path.read_bytes().decode()  # not read_text: a file's name may hold any kind of line end
-            lines = csv.reader(io.StringIO(text, newline=""), strict=True)
+            lines = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
             header = next(lines, [])
             labels = tuple(header[fixed:])
             if tuple(header[:fixed]) != ANSWER or len(set(labels)) != len(labels) or len(labels) < 2:
@@ -172,8 +173,6 @@ class _Table:
                 if not row[6].isdecimal() or len(row[6]) > _LONGEST_SEED:
                     raise _damaged(path, f"line {lines.line_num}: '{row[6]}' is no seed")
                 rows.append(((row[0], row[1], row[2]), index[row[3]], row[3] == row[4], int(row[6]), row[7]))
-        except UnicodeDecodeError:
-            raise _damaged(path, "it is not text") from None
         except csv.Error as error:
             raise _damaged(path, str(error)) from None
         if not rows:
