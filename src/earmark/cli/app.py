@@ -203,12 +203,18 @@ def _train(
 @options.training
 @options.split
 @click.option("--folds", type=int, help="Parts of a cross-validation where there are no official folds.")
+@click.option(
+    "--seeds",
+    type=int,
+    metavar="N",
+    help="Train each fold N times: with the seed, the next, …; 1 by default.",
+)
 @options.data
 @options.where
 @options.outcome
 def evaluate(
-    target: str, dataset: str | None, folds: int | None, engine: str, address: str | None, workers: int | None,
-    progress: str, runs: Path, strict: bool, as_json: bool, **choices: Any,
+    target: str, dataset: str | None, folds: int | None, seeds: int | None, engine: str, address: str | None,
+    workers: int | None, progress: str, runs: Path, strict: bool, as_json: bool, **choices: Any,
 ) -> int:  # fmt: skip
     """Judge a recipe on every fold in turn, or a trained model.
 
@@ -234,10 +240,11 @@ def evaluate(
     with watcher(progress) as terminal:
         if dataset is not None:
             recipe = choices.pop("recipe")
-            if changes or recipe != "default" or any(value is not None for value in choices.values()):
+            given = any(value is not None for value in (seeds, *choices.values()))
+            if changes or recipe != "default" or given:
                 raise SettingError(
-                    "A trained model brings its own recipe: leave out --recipe, --model, --feature, --seed, --split,"
-                    " --folds and --set."
+                    "A trained model brings its own recipe: leave out --recipe, --model, --feature, --seed, --seeds,"
+                    " --split, --folds and --set."
                 )
             made = made.with_data(dataset, **shape)
             result = pipeline.evaluate_bundle(Path(target), made, terminal, where)
@@ -248,9 +255,30 @@ def evaluate(
         else:
             ready.can_train()
             ready.can_hold_runs(runs)
-            result = pipeline.evaluate(made.with_data(target, **shape), runs, terminal, where)
+            made, count = made.with_data(target, **shape), 1 if seeds is None else seeds
+            result = pipeline.evaluate(made, runs, terminal, where, count)
     show.evaluate(result, as_json)
     return 1 if strict and result.prepared.problems else 0
+
+
+@command(
+    "compare",
+    "earmark compare runs/UrbanSound8K-evaluate-mlp-1a2b3c4d runs/UrbanSound8K-evaluate-mlp-5e6f7a8b",
+)
+@click.argument("a", type=click.Path(path_type=Path), metavar="RUN")
+@click.argument("b", type=click.Path(path_type=Path), metavar="RUN")
+@options.as_json
+def compare(a: Path, b: Path, as_json: bool) -> int:
+    """Say which of two runs is better, and whether the difference is more than noise.
+
+    Each RUN is a folder that train or evaluate left, both of the same data set. They are compared on the clips that
+    both tested, with whole recordings resampled. The first is A, the second B.
+    """
+    from earmark.cli.comparison import show
+    from earmark.compare import compare as judge
+
+    show(judge(a, b), as_json)
+    return 0
 
 
 @command("predict", "earmark predict model.earmark siren.wav a-folder --format json")
