@@ -186,7 +186,11 @@ class _Look:
 
     def _compare(self, frames: NDArray[Any]) -> None:
         middle = len(frames) // 2
-        for rows in (frames[middle : middle + 1], frames[::64], frames):  # nearly always one frame says it all
+        for rows in (
+            frames[middle : middle + 1],
+            frames[::64],
+            frames,
+        ):  # nearly always one frame says it all
             if self._copies and not (rows[:, 1:] == rows[:, :1]).all():
                 self._copies = False
             for column in self._quiet:
