@@ -235,4 +235,4 @@ def test_check_reads_label_tracks(earmark, tmp_path, write_wav):
         (tmp_path / f"{name}.txt").write_text("0.0\t0.5\tdog\n0.5\t1.5\tcat\n")
     done = earmark("check", tmp_path)
     assert "label tracks, 2 recordings, 4 labels" in done.stderr
-    assert "4 readable clips, 0.00 hours, 2 recordings." in done.stdout
+    assert "4 clips, 2 classes, 2 recordings: fit to train" in done.stdout
