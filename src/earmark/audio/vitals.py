@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from earmark.audio import LOUDEST, limits, not_finite, pieces
 from earmark.audio.endings import cut_off
 from earmark.audio.fingerprint import SoundHash
+from earmark.audio.landmarks import Ear, Landmarks
 from earmark.audio.mix import mix
 from earmark.audio.scratch import borrow
 from earmark.audio.sound import Sound, open_sound
@@ -53,6 +54,8 @@ class Vitals:
         Whether all channels are the same; how many are silent beside others that are not.
     faults
         What is wrong with the file: a word and a phrase each.
+    landmarks
+        What copies of it can be found by, where that was asked for.
     """
 
     seconds: float
@@ -68,10 +71,18 @@ class Vitals:
     copies: bool
     dead: int
     faults: tuple[tuple[str, str], ...]
+    landmarks: Landmarks | None = None
 
 
-def examine(path: Path, start: float | None = None, end: float | None = None) -> Vitals:
+def examine(
+    path: Path, start: float | None = None, end: float | None = None, landmarks: bool = False
+) -> Vitals:
     """Look at a file, or at the stretch between ``start`` and ``end`` seconds.
+
+    Parameters
+    ----------
+    landmarks
+        Whether copies of it are to be found. That takes longer than all the rest.
 
     Raises
     ------
@@ -93,7 +104,7 @@ def examine(path: Path, start: float | None = None, end: float | None = None) ->
             first, last = limits.span(path, sound.frames, sound.rate, start, end)
             if last - first > limits.MAX_SECONDS * sound.rate:
                 raise limits.too_long(path)
-        look = _Look(path, sound)
+        look = _Look(path, sound, landmarks)
         for frames in pieces(path, sound, start, end):
             look.at(frames)
         faults = list(sound.faults)
@@ -120,9 +131,10 @@ def _duration(seconds: float) -> str:
 class _Look:
     """Sums up pieces of a sound."""
 
-    def __init__(self, path: Path, sound: Sound) -> None:
+    def __init__(self, path: Path, sound: Sound, landmarks: bool) -> None:
         self._path, self._sound = path, sound
         self._hash = SoundHash(sound.rate)
+        self._ear = Ear(sound.rate) if landmarks else None
         self._count = self._clipped = self._bad = self._frames = 0
         self._peak = self._sum = self._squares = self._means = 0.0
         self._copies = sound.channels > 1
@@ -157,6 +169,8 @@ class _Look:
         self._add_spectra(mono[: count * _FRAME].reshape(-1, _FRAME), powers, rest)
         if sound.channels > 1:
             self._compare(frames)
+        if self._ear:
+            self._ear.hear(mono)
 
     def _measure_peak(self, flat: NDArray[Any], mono: FloatArray) -> None:
         sound = self._sound
@@ -223,6 +237,7 @@ class _Look:
             self._copies,
             int((~self._loud).sum()) if sound.channels > 1 and self._loud.any() else 0,
             faults,
+            self._ear.landmarks() if self._ear else None,
         )
 
 
