@@ -43,6 +43,15 @@ def write_wav() -> Callable[..., Path]:
     return write
 
 
+def without_av(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let this process be one in which FFmpeg is not installed."""
+    import earmark.audio
+
+    monkeypatch.setitem(sys.modules, "av", None)
+    monkeypatch.delitem(sys.modules, "earmark.audio.ffmpeg", raising=False)
+    monkeypatch.delattr(earmark.audio, "ffmpeg", raising=False)
+
+
 @pytest.fixture(scope="session")
 def earmark() -> Earmark:
     """Run the command line in a process of its own, as a person would."""

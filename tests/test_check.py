@@ -15,6 +15,7 @@ import soundfile
 from earmark import errors
 from earmark.check import UNFIT, check
 from earmark.check.manifest import write_manifest
+from earmark.data import DataSettings, open_data
 from earmark.engine import Local
 from earmark.extract import extract
 from earmark.features import Mfcc
@@ -101,7 +102,7 @@ EXPECTED = {
     ("channel_copies", "copies.wav"): "its 2 channels are the same",
     ("dead_channel", "dead.wav"): "1 of 2 channels is silent",
     ("narrow_band", "narrow.wav"): "nothing above 1,0.. Hz, though its rate is 16,000 Hz",
-    ("truncated", "cut.wav"): "its header tells of 0.20 s, but 0.10 s are there",
+    ("truncated", "cut.wav"): "by its header it lasts for 0.20 s, but 0.10 s are there",
     ("unfinished", "open.wav"): (
         "its header was never finished, as when a recorder is cut off; it was read to its end"
     ),
@@ -344,7 +345,30 @@ def test_classes_far_apart_in_size_and_told_by_their_rate(tmp_path, write_wav):
 def test_where_a_label_file_says_so_the_line_is_named(tmp_path, write_wav):
     write_wav(tmp_path / "day.wav", noise(0, 4.0), RATE)
     (tmp_path / "day.txt").write_text("0.5\t1.0\twren\n2.0\t9.0\trobin\n")
-    said = [p for p in check(read(tmp_path), engine=Local(1)).problems if p.kind == "too_short"]
-    assert [(p.path, p.detail) for p in said] == [
-        ("day.wav", "the clip ends at 9 s, but the file is 4 s long; so says day.txt, line 2 (from 2 to 9 s)")
-    ]
+    (tmp_path / "day.txt").write_text("0.5\t1.0\tWren\n2.0\t9.0\trobin\n3.0\t3.5\twren\n")
+    said = [(p.kind, p.path, p.detail) for p in check(read(tmp_path), engine=Local(1)).problems]
+    rare = "is heard in 1 recording only; 3 are needed to learn it from some and test it on others"
+    assert set(said) == {
+        (
+            "too_short",
+            "day.wav",
+            "the clip ends at 9 s, but the file is 4 s long; so says day.txt, line 2 (from 2 to 9 s)",
+        ),
+        ("rare_class", "day.txt", f"line 1: 'Wren' {rare}"),
+        ("rare_class", "day.txt", f"line 2: 'robin' {rare}"),
+        ("rare_class", "day.txt", f"line 3: 'wren' {rare}"),
+        ("similar_names", "day.txt", "line 1: 'Wren' may be the same as 'wren' (day.txt, line 3)"),
+        ("empty_class", "robin", "not one of its clips can be used"),
+        (
+            "overlap_of_labels",
+            "day.txt",
+            "line 3: 'wren' from 3 to 3.5 s overlaps 'robin' in line 2 (1 such overlap of different labels)",
+        ),
+    }
+    data, _ = open_data(DataSettings(str(tmp_path), window=1.0))
+    cut = {(p.kind, p.path, p.detail) for p in check(data, engine=Local(1)).problems}
+    assert (
+        "outside",
+        "day.txt",
+        "line 2: 'robin' from 2 to 9 s lies outside day.wav, which is 4 s long",
+    ) in cut

@@ -440,7 +440,10 @@ def test_brackets_and_colons_in_labels(earmark, tone_set, tmp_path):
     judged = earmark("evaluate", "data", "--folds", "3", "--set", "train.epochs=2", cwd=tmp_path).stdout
     for label in ("[red]", ":dog:", "[b"):
         assert all(f" {label} " in text for text in (checked, shown, judged))
-    assert "[b/0.wav: the same sound as :dog:/0.wav" in checked
+    assert (
+        ":dog:/0.wav: the same sound as [b/0.wav, but another class and recording: :dog: here, [b there"
+        in checked
+    )
 
 
 # Pipes, interrupts and neighbours

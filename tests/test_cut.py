@@ -199,7 +199,7 @@ def test_the_whole_line_from_a_track_to_a_prediction(tmp_path, write_wav, earmar
             kind = ("tone", "hiss", "")[j % 3]
             sound = {
                 "tone": 0.3 * np.sin(2 * np.pi * pitch * t),
-                "hiss": 0.3 * rng.standard_normal(RATE),
+                "hiss": 0.2 * np.diff(rng.standard_normal(RATE + 1)),
                 "": 0 * t,
             }
             parts.append(sound[kind] + 0.003 * rng.standard_normal(RATE))

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from conftest import without_av
 from earmark import audio, errors
 from earmark.bundle import read_bundle, write_bundle
 from earmark.dataset import Clips, Dataset
@@ -29,7 +30,9 @@ from earmark.errors import (
     GoldenTestError,
     LayoutError,
     LeakageError,
+    MissingDecoderError,
     MissingExtraError,
+    NoChannelAudioError,
     NotFiniteAudioError,
     PathError,
     RunError,
@@ -141,6 +144,20 @@ def unreadable(place):
 
 def empty(place):
     audio.load(place.wav("a.wav", np.zeros(0)), 22_050)
+
+
+def missing_decoder(place):
+    without_av(place.monkeypatch)
+    audio.load(place.text("a.m4a", "\0\0\0\x1cftypM4A "), 22_050)
+
+
+def missing_decoder_of_what_libsndfile_refuses(place):
+    without_av(place.monkeypatch)
+    audio.load(place.text("a.flac", "fLaC and nothing more"), 22_050)
+
+
+def no_channel(place):
+    audio.load(place.wav("a.wav", np.zeros((1000, 2))), 22_050, channel=3)
 
 
 def not_finite(place):
@@ -262,13 +279,25 @@ TABLE: list[tuple[type[EarmarkError], Callable[[Place], object], str]] = [
         "None of the 2 clips of NAME can be read. The first: cat/1.wav: the file holds no samples.",
     ),
     (UnreadableAudioError, unreadable, "ROOT/a.wav: not readable as sound (format not recognised)"),
+    (
+        MissingDecoderError,
+        missing_decoder,
+        "ROOT/a.m4a: m4a, mp4, mov or 3gp needs FFmpeg, an extra of 100 MB. Type: pip install 'earmark[formats]'",
+    ),
+    (
+        MissingDecoderError,
+        missing_decoder_of_what_libsndfile_refuses,
+        "ROOT/a.flac: not readable as sound (unknown error in flac decoder); FFmpeg may read it."
+        " Type: pip install 'earmark[formats]'",
+    ),
+    (NoChannelAudioError, no_channel, "ROOT/a.wav: channel 3 was asked for, but the file has 2"),
     (EmptyAudioError, empty, "ROOT/a.wav: the file holds no samples"),
     (NotFiniteAudioError, not_finite, "ROOT/a.wav: 2 of 10000 samples are NaN or infinite"),
     (TooShortAudioError, too_short, "ROOT/a.wav: 4.5 ms of sound; at least 10 ms needed"),
     (
         TooLongAudioError,
         too_long,
-        "ROOT/a.wav: more than 1 h of sound; cut it with start and end in a table",
+        "ROOT/a.wav: more than 1 h of sound; cut it with start and end in a table, or with --window",
     ),
     (
         BundleFormatError,

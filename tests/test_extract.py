@@ -690,13 +690,13 @@ class Fatal:
 def test_a_clip_that_ends_its_worker_costs_itself_only(
     how, said, own, store, write_wav, monkeypatch, fresh_workers
 ):
-    monkeypatch.setenv("EARMARK_CLIP_SECONDS", "1")
+    monkeypatch.setenv("EARMARK_CLIP_SECONDS", "3")
     for name in ("02.wav", "07.wav"):
         write_wav(own / name, np.tile([1.0, -1.0], 4000), RATE)
     feature = Fatal(how=how)
     for stored in (0, 10):
         table, done, _ = run(own, store, feature, Local(2))
-        assert counts(done) == (stored, 10 - stored, 0, 2)
+        assert counts(done) == (stored, 10 - stored, 0, 2), table.skipped
         assert [(p.kind, p.path) for p in table.skipped] == [("crashed", "02.wav"), ("crashed", "07.wav")]
         assert all(said in p.detail for p in table.skipped)
         assert table.rows.tolist() == [0, 1, 3, 4, 5, 6, 8, 9, 10, 11]
@@ -709,7 +709,7 @@ def test_a_clip_that_ends_its_worker_costs_itself_only(
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 def test_a_file_that_never_comes_costs_itself_only(own, store, monkeypatch, fresh_workers):
-    monkeypatch.setenv("EARMARK_CLIP_SECONDS", "1")
+    monkeypatch.setenv("EARMARK_CLIP_SECONDS", "3")
     data = dataset(own)
     (own / "04.wav").unlink()
     os.mkfifo(own / "04.wav")

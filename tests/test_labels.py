@@ -540,6 +540,17 @@ class TestColumns:
         with pytest.raises(TableError, match="the column 'Begin Time \\(s\\)' holds times, not labels"):
             parse(text, "raven", "", Reading("4"))
 
+    def test_names_of_one_thing_and_of_several(self):
+        (region,) = parse(b"start,end,Species Code,Common Name\n0,1,eurmag1,Magpie\n", "spans").regions
+        assert region.label == "Magpie"
+        with pytest.raises(
+            TableError, match=r"in any of the columns 'speaker' and 'text'. Type: --label-column"
+        ):
+            parse(b"start,end,speaker,text\n0,1,ann,no\n", "spans")
+        assert parse(b"start,end,speaker,text\n", "spans").regions == ()
+        (region,) = parse(b"start,end,speaker,label\n0,1,ann,no\n", "spans").regions
+        assert region.label == "no"
+
     def test_without_a_header_by_number(self):
         labels = parse(b"0.1\t0.2\t0\t1\n", "spans", "", Reading("4"))
         assert (labels.regions[0].label, labels.regions[0].extra, labels.notes) == ("1", (("3", "0"),), ())

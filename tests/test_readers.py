@@ -1007,7 +1007,10 @@ class TestListing:
         (inside / "self.wav").symlink_to(inside / "self.wav")
         listing = Listing.of(inside)
         assert listing.ordered == ["cat/2.wav", "dog/1.wav"]
-        assert [(p.kind, p.path) for p in listing.problems] == [("unreadable", "self.wav")]
+        assert [(p.kind, p.path, p.detail) for p in listing.problems] == [
+            ("unreadable", "gone.wav", "the link leads nowhere"),
+            ("unreadable", "self.wav", "the link cannot be followed"),
+        ]
 
     def test_a_name_that_is_not_text(self, tmp_path):
         make_folders(tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import tomllib
 from dataclasses import fields, replace
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from earmark.errors import EarmarkError, PathError, SettingError, UnknownNameError
 from earmark.features import Mfcc
+from earmark.listener import Silent
 from earmark.models import Mlp
 from earmark.pipeline import prepare
 from earmark.recipe import RECIPES, DataSettings, Recipe, load_recipe
@@ -126,7 +128,8 @@ CONSISTS = f"consists of the tables: {SECTIONS}."
             {"feature": {"name": "mfc"}},
             "No feature is called 'mfc'. There are: log_mel, mfcc, stats. Did you mean 'mfcc'?",
         ),
-        ({"data": {"pat": 1}}, "[data] has no setting 'pat'. There are: path, layout, pattern. Did you mean 'path'?"),
+        ({"data": {"pat": 1}}, "[data] has no setting 'pat'. There are: path, layout, pattern, window, hop,"
+            " min_overlap, several, background, point_width, unit, label_column. Did you mean 'path'?"),
         ({"data": {"path": 5}}, "[data] path is 5, but must be text."),
         ({"train": {"epochs": True}}, "[train] epochs is True, but must be a whole number."),
         ({"train": {"epochs": 0}}, "[train] epochs is 0, but must be from 1 to 100000."),
@@ -208,13 +211,21 @@ class HeardError(Exception):
 
 
 def data_outcome(settings, monkeypatch):
-    def listen(*arguments):
-        raise HeardError(arguments)
+    """What reading and cutting are told."""
+    heard = []
 
-    monkeypatch.setattr("earmark.pipeline.read", listen)
-    with pytest.raises(HeardError) as caught:
-        prepare(Recipe(data=settings), None)
-    return caught.value.args
+    def listen(*arguments):
+        heard.append(arguments)
+
+    def stop(dataset, how, *more):
+        heard.append(how)
+        raise HeardError
+
+    monkeypatch.setattr("earmark.data.read", listen)
+    monkeypatch.setattr("earmark.data.cut", stop)
+    with pytest.raises(HeardError):
+        prepare(Recipe(data=settings), Silent())
+    return heard
 
 
 def split_outcome(settings, monkeypatch):
@@ -232,7 +243,8 @@ def split_outcome(settings, monkeypatch):
 def feature_outcome(feature, monkeypatch):
     noise = np.random.default_rng(0).standard_normal(8_000).astype(np.float32)
     tail = np.concatenate([noise, 1e-6 * noise])
-    return feature.resampler, feature.extract(Waveform(tail, feature.sample_rate)).tolist()
+    # The first two are for what loads the file; see test_how_a_file_is_heard_is_passed_on.
+    return feature.resampler, feature.channel, feature.extract(Waveform(tail, feature.sample_rate)).tolist()
 
 
 def fit_outcome(model, train, folder):
@@ -246,13 +258,16 @@ def fit_outcome(model, train, folder):
 
 
 OTHER_VALUES = {
-    DataSettings(path="a"): {"path": "b", "layout": "table", "pattern": "{label}.wav"},
+    DataSettings(path="a", window=2.0): {
+        "path": "b", "layout": "table", "pattern": "{label}.wav", "window": 3.0, "hop": 1.0, "min_overlap": 0.3,
+        "several": "longest", "background": "none", "point_width": 0.5, "unit": "samples", "label_column": "3",
+    },
     SplitSettings(rule="grouped"): {
         "rule": "official", "test_share": 0.4, "validation_share": 0.3, "folds": 4, "seed": 1,
     },
     SplitSettings(rule="official"): {"test_fold": 2},
     Mfcc(statistics=("mean", "std")): {
-        "sample_rate": 16_000, "resampler": "kaiser_fast", "n_mfcc": 20, "n_fft": 1024, "hop_length": 256,
+        "sample_rate": 16_000, "resampler": "kaiser_fast", "channel": 2, "n_mfcc": 20, "n_fft": 1024, "hop_length": 256,
         "n_mels": 64, "fmin": 300.0, "fmax": 4_000.0, "top_db": 20.0, "statistics": ("mean",),
     },
     Mlp(hidden=(6,)): {"hidden": (7,), "dropout": 0.0, "standardize": False},
@@ -306,23 +321,28 @@ def test_no_setting_is_left_out_above():
         assert tried == {f.name for f in fields(settings)}, section.name
 
 
-def test_the_resampler_is_passed_on(write_wav, tmp_path):
-    """`Mfcc.resampler` is not used by `extract` itself, but by what loads the file for it."""
+def test_how_a_file_is_heard_is_passed_on(write_wav, tmp_path):
+    """`Mfcc.resampler` and `Mfcc.channel` are not used by `extract` itself, but by what loads the file for it."""
     from earmark.extract import extract
     from earmark.readers import read
 
-    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 8_000)
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, (8_000, 2))
     for name in ("a_1_0", "b_1_0"):
         write_wav(tmp_path / f"{name}.wav", noise, 16_000)
     dataset = read(tmp_path, pattern="{label}_{group}_{take}.wav")
-    one, other = (extract(dataset, Mfcc(resampler=r)).values for r in ("soxr_hq", "kaiser_fast"))
-    assert not np.array_equal(one, other)
+
+    def values(**settings):
+        return extract(dataset, Mfcc(**settings)).values
+
+    assert not np.array_equal(values(), values(resampler="kaiser_fast"))
+    heard = [values(channel=channel) for channel in ("mean", "first", 2)]
+    assert not any(np.array_equal(one, other) for one, other in itertools.combinations(heard, 2))
+    np.testing.assert_array_equal(heard[1], values(channel=1))
 
 
 def test_a_feature_that_keeps_time_is_refused_before_anything_breaks(tone_set):
     recipe = Recipe().with_values({"feature.statistics": []})
     recipe = recipe.with_data(str(tone_set), "auto", "{label}_{group}_{take}.wav")
-    from earmark.listener import Silent
 
     with pytest.raises(EarmarkError) as caught:
         prepare(recipe, Silent())

@@ -122,7 +122,7 @@ class TestReading:
         ]
         assert [c.group for c in dataset.clips] == ["b/dusk.wav", "dawn.wav", "dawn.wav"]
         assert dataset.exclusive
-        assert dataset.title == "label tracks, 2 recordings, 3 clips, 2 classes"
+        assert dataset.title == "label tracks, 2 recordings, 3 labels"
         assert [(t.path, t.file, len(t.regions), t.form) for t in dataset.tracks] == [
             ("b/dusk.wav", "b/dusk.txt", 1, "audacity"), ("dawn.wav", "dawn.txt", 2, "audacity"),
         ]  # fmt: skip
@@ -154,7 +154,7 @@ class TestReading:
             ("dawn.txt", "line 1: the same as dawn.Table.1.selections.txt, line 2"),
             ("dawn_labels.txt", "line 1: the same as dawn.Table.1.selections.txt, line 2"),
         ]
-        assert dataset.title == "label tracks, 1 recording, 2 clips, 2 classes"
+        assert dataset.title == "label tracks, 1 recording, 2 labels"
 
     def test_one_span_with_several_labels(self, make):
         dataset = read(make("dawn.wav", **{"dawn.txt": f"{DOG}0.5\t1.25\tcat\n0.6\t2\train\n"}))

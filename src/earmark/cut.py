@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from earmark.audio.length import seconds_of
 from earmark.dataset import Clips, Dataset
-from earmark.engine import Engine, Local, Lost, each
+from earmark.engine import Engine, Local, Lost, alive, each
 from earmark.engine.fetch import fetched
 from earmark.errors import AudioError, SettingError
 from earmark.types import Clip, Problem
@@ -107,7 +107,7 @@ def cut(
     addresses = {clip.path: dataset.address(clip) for clip in clips}
     for track in dataset.tracks:  # also those in which nothing was heard
         addresses.setdefault(track.path, dataset.address(Clip(track.path, (), track.path)))
-    lengths, problems = _lengths(addresses, engine or Local(), on_progress or (lambda done, total: None))
+    lengths, problems = lengths_of(addresses, engine or Local(), on_progress or (lambda done, total: None))
     if not dataset.tracks:
         pieces = list(_windows_of(clips, lengths, how.window or 0.0, how.step))
         return replace(dataset, clips=Clips.of(pieces, dataset.labels)), problems
@@ -135,10 +135,10 @@ def cut(
     return replace(dataset, clips=labels, exclusive=one, title=told), problems
 
 
-def _lengths(
+def lengths_of(
     addresses: dict[str, str], engine: Engine, tell: OnProgress
 ) -> tuple[dict[str, float], tuple[Problem, ...]]:
-    """Return the seconds of each file by its path, and what is wrong with those that cannot be opened."""
+    """Return the seconds of each file, by what it is called in ``addresses``, and what is wrong with the others."""
     lengths: dict[str, float] = {}
     problems: list[Problem] = []
     tell(0, len(addresses))
@@ -155,7 +155,7 @@ def _lengths(
 
 def _length(address: str) -> float | AudioError:
     try:
-        return seconds_of(fetched(address))
+        return seconds_of(fetched(address), alive)
     except AudioError as error:
         return error
 

@@ -271,6 +271,16 @@ class Dataset:
         place = self.file(clip)
         return place.ticket if isinstance(place, RemotePath) else str(place.absolute())
 
+    def addresses(self) -> list[str]:
+        """Return the `address` of every clip, many times as quickly as one by one."""
+        if not isinstance(self.root, Path):
+            return [self.address(clip) for clip in self.clips]
+        root, remote = str(self.root.absolute()), self.remote
+        return [
+            self.address(self.clips[i]) if path in remote else os.path.join(root, path)  # noqa: PTH118  (quicker)
+            for i, path in enumerate(self.clips.paths.tolist())
+        ]
+
     def source_of(self, clip: Clip) -> str | None:
         """Return where a clip's label is written, such as ``"dawn.txt, line 7"``; ``None`` where no label file has it.
 

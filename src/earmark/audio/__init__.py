@@ -132,9 +132,11 @@ def _mono(
         first, last = limits.span(path, sound.frames, rate, start, end)
         if last - first > most:
             raise limits.too_long(path)
-        whole = np.empty(last - first, np.float32)
+        whole, found = np.empty(last - first, np.float32), sound.read(first, last)
+    else:
+        found = pieces(path, sound, start, end)
     count = 0
-    for frames in pieces(path, sound, start, end):
+    for frames in found:
         part = np.empty(len(frames), np.float32) if whole is None else whole[count : count + len(frames)]
         mix(frames, which, sound.full, sound.silence, part)
         parts.append(part)

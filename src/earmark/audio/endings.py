@@ -1,37 +1,167 @@
-"""Whether a file ends where its format says that it ends."""
+"""Whether a file ends where it says itself that it ends, for formats of which the decoders do not tell."""
 
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
-_PAGE = b"OggS"
-_HEADER = 27  # bytes of a page before the table of its segments
-_LAST = 4  # the bit of a page that closes its stream
-_TAIL = 2 * 65_307  # bytes: twice the longest page
+from earmark.audio import riff
+from earmark.audio.faults import TRUNCATED, UNFINISHED, Fault, shortage
+
+_UNKNOWN = 1 << 62  # bytes: nobody has as many
 
 
-def cut_off(path: Path) -> bool:
-    """Say whether an Ogg file ends before the page that closes its stream. Of other formats nothing is said.
-
-    Source: RFC 3533, *The Ogg Encapsulation Format*, section 6.
+def fault_at_the_end(path: Path) -> Fault | None:
+    """Return what is wrong with the end of a file: ``("truncated", why)``, ``("unfinished", why)`` or ``None``.
 
     >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp(), "a.txt")
-    >>> _ = path.write_bytes(b"no Ogg")
-    >>> cut_off(path)
-    False
+    >>> path = Path(tempfile.mkdtemp(), "a.avi")
+    >>> _ = path.write_bytes(b"RIFF" + (1000).to_bytes(4, "little") + b"AVI and no more")
+    >>> fault_at_the_end(path)
+    ('truncated', 'by its header it has 1,008 bytes, but 23 are there')
     """
     with path.open("rb") as file:
-        if file.read(4) != _PAGE:
-            return False
+        head = file.read(16)
+        look = next((look for start, look in _LOOKS.items() if head.startswith(start)), None)
+        if look is None:
+            return None
         size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - _TAIL))
-        tail = file.read()
-    at = tail.rfind(_PAGE)
-    if at < 0 or len(tail) - at < _HEADER:
-        return True
-    segments = tail[at + 26]
-    table = tail[at + _HEADER : at + _HEADER + segments]
-    whole = _HEADER + segments + sum(table)
-    return len(table) < segments or len(tail) - at < whole or not tail[at + 5] & _LAST
+        file.seek(0)
+        return look(file, size)
+
+
+def _compare(told: int, there: int) -> Fault | None:
+    return shortage(told, there) if told > there else None
+
+
+def _ogg(file: BinaryIO, size: int) -> Fault | None:
+    """Look whether the last page is whole, and closes its stream. RFC 3533, section 6."""
+    file.seek(max(0, size - 2 * 65_307))  # twice the longest page
+    tail = file.read()
+    at = tail.rfind(b"OggS")
+    segments = tail[at + 26] if at >= 0 and len(tail) - at >= 27 else 256  # none has as many
+    table = tail[at + 27 : at + 27 + segments]
+    if len(table) == segments and len(tail) - at >= 27 + segments + sum(table) and tail[at + 5] & 4:
+        return None
+    return TRUNCATED, "its last page is missing, as when a copy or a recording is cut off"
+
+
+def _riff(file: BinaryIO, size: int) -> Fault | None:
+    """Compare the size of the samples of a wav, or of all of a film."""
+    head = file.read(12)
+    if head[8:] != b"WAVE":
+        return _compare(int.from_bytes(head[4:8], "little") + 8, size)
+    found = riff.samples(file, size)
+    if found is None:
+        return None
+    position, told = found
+    return UNFINISHED if told is None else _compare(position + told, size)
+
+
+def _matroska(file: BinaryIO, size: int) -> Fault | None:
+    """Compare the size of the segment, which holds everything. RFC 8794, section 4 to 6; RFC 9559, section 5.1."""
+    file.seek(4)
+    if (length := _number(file)) is None:
+        return None
+    file.seek(length, os.SEEK_CUR)
+    if file.read(4) != b"\x18\x53\x80\x67" or (length := _number(file)) is None:
+        return None  # it does not say, as recorders in browsers do
+    return _compare(file.tell() + length, size)
+
+
+def _number(file: BinaryIO) -> int | None:
+    """Read a number of Matroska's: the zeros at its beginning say how long it is. All ones are no number."""
+    first = file.read(1)
+    if not first or not first[0]:
+        return None
+    length = 9 - first[0].bit_length()
+    bits = (first[0] << 8 * (length - 1) | int.from_bytes(file.read(length - 1), "big")) & (
+        1 << 7 * length
+    ) - 1
+    return None if bits == (1 << 7 * length) - 1 else bits
+
+
+def _asf(file: BinaryIO, size: int) -> Fault | None:
+    """Compare the size of the file, which one of its first objects tells."""
+    head = file.read(1 << 16)
+    at = head.find(bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365"))
+    return _compare(int.from_bytes(head[at + 40 : at + 48], "little"), size) if at >= 0 else None
+
+
+def _caf(file: BinaryIO, size: int) -> Fault | None:
+    """Walk from chunk to chunk up to the samples."""
+    position = 8
+    while position + 12 <= size:
+        file.seek(position)
+        head = file.read(12)
+        length = int.from_bytes(head[4:], "big", signed=True)
+        if head[:4] == b"data":
+            return UNFINISHED if length < 4 else _compare(position + 12 + length, size)
+        if length < 0:
+            return None
+        position += 12 + length
+    return None
+
+
+def _w64(file: BinaryIO, size: int) -> Fault | None:
+    """Walk from chunk to chunk, whose names have 16 bytes and whose sizes include the name."""
+    position = 40
+    while position + 24 <= size:
+        file.seek(position)
+        head = file.read(24)
+        length = int.from_bytes(head[16:], "little")
+        if head[:4] == b"data":
+            return UNFINISHED if not 24 < length < _UNKNOWN else _compare(position + length, size)
+        position += max(24, length + -length % 8)
+    return None
+
+
+def _au(file: BinaryIO, size: int) -> Fault | None:
+    return UNFINISHED if file.read(12)[8:] == b"\xff\xff\xff\xff" else None
+
+
+def _flac(file: BinaryIO, size: int) -> Fault | None:
+    """Look whether its first block tells how many samples there are. RFC 9639, section 8.2."""
+    return None if int.from_bytes(file.read(26)[21:], "big") % (1 << 36) else UNFINISHED
+
+
+def _nist(file: BinaryIO, size: int) -> Fault | None:
+    """Multiply what its header of text tells."""
+    head = file.read(1024).decode("latin-1")
+    values = dict(re.findall(r"^(\w+) -i (\d+)\s*$", head, re.MULTILINE))
+    names = "channel_count", "sample_count", "sample_n_bytes"
+    channels, count, width = (int(values.get(name, 0)) for name in names)
+    return _compare(1024 + channels * count * width, size)
+
+
+_LOOKS: dict[bytes, Callable[[BinaryIO, int], Fault | None]] = {
+    b"OggS": _ogg,
+    b"RIFF": _riff,
+    b"\x1aE\xdf\xa3": _matroska,
+    b"0&\xb2u\x8ef\xcf\x11": _asf,
+    b"caff": _caf,
+    b"NIST_1A": _nist,
+    b"riff": _w64,
+    b".snd": _au,
+    b"fLaC": _flac,
+}
+
+
+def has_index(file: BinaryIO) -> bool:
+    """Say whether an m4a, mp4, mov or 3gp has the index without which nobody finds the sound in it."""
+    size, position = file.seek(0, os.SEEK_END), 0
+    while position + 8 <= size:
+        file.seek(position)
+        head = file.read(16)
+        length = int.from_bytes(head[:4], "big")
+        if length == 1:
+            length = int.from_bytes(head[8:], "big")
+        if head[4:8] in (b"moov", b"moof"):
+            return position + length <= size
+        if length < 8:
+            return False
+        position += length
+    return False

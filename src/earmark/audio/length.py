@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from earmark.audio import limits
@@ -9,10 +10,16 @@ from earmark.audio.sound import open_sound
 from earmark.errors import EmptyAudioError
 
 _MOST = 1e7  # seconds, four months: beyond it a header lies, or the length was never written
+_LEAST = 30  # bytes of a second of sound: with fewer, even silence is not told, and the header lies
 
 
-def seconds_of(path: Path) -> float:
+def seconds_of(path: Path, on_progress: Callable[[], None] | None = None) -> float:
     """Return the duration of a sound file in seconds.
+
+    Parameters
+    ----------
+    on_progress
+        Called again and again while a file is decoded whose header does not tell, which may take its time.
 
     Raises
     ------
@@ -23,10 +30,13 @@ def seconds_of(path: Path) -> float:
         limits.check_rate(path, sound.rate)
         if sound.frames == 0:
             raise EmptyAudioError(path, "the file holds no samples")
-        if sound.frames is not None and sound.frames / sound.rate <= _MOST:
-            return sound.frames / sound.rate
-        for _ in sound.read(0, None):  # a stream that was never told its length
-            pass
+        if sound.frames is not None:
+            told = sound.frames / sound.rate
+            if sound.certain or told <= min(_MOST, path.stat().st_size / _LEAST):
+                return told
+        for _ in sound.read(0, None):  # to its end, be it told or not
+            if on_progress:
+                on_progress()
         return sound.reached / sound.rate
 
 

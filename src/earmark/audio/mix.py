@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -50,17 +51,28 @@ def mix(frames: NDArray[Any], which: int | None, full: float, silence: float, ou
     full, silence
         The value of full scale, and that of silence.
     """
-    n, channels = frames.shape
-    with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is told of later
-        if which is not None or channels == 1:
-            np.multiply(
-                frames[:, which or 0], np.float32(1 / full), out=out, casting="unsafe", dtype=np.float32
-            )
-        else:
-            if frames.dtype != np.float32:
-                wide = borrow("mix", frames.size, "float32").reshape(n, channels)
-                np.copyto(wide, frames, casting="unsafe")
-                frames = wide
-            np.matmul(frames, np.full(channels, 1 / (full * channels), np.float32), out=out)
+    if frames.dtype.kind == "f":
+        with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is told of later
+            _mix(frames, which, full, out)
+    else:
+        _mix(frames, which, full, out)
         if silence:
             out -= np.float32(silence / full)
+
+
+def _mix(frames: NDArray[Any], which: int | None, full: float, out: FloatArray) -> None:
+    n, channels = frames.shape
+    if which is not None or channels == 1:
+        column = frames[:, which or 0]
+        np.multiply(column, np.float32(1 / full), out=out, casting="unsafe", dtype=np.float32)
+        return
+    if frames.dtype != np.float32:
+        wide = borrow("mix", frames.size, "float32").reshape(n, channels)
+        np.copyto(wide, frames, casting="unsafe")
+        frames = wide
+    np.matmul(frames, _weights(channels, full), out=out)
+
+
+@lru_cache(maxsize=64)
+def _weights(channels: int, full: float) -> FloatArray:
+    return np.full(channels, 1 / (full * channels), np.float32)

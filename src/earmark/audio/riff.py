@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.audio.faults import UNFINISHED, Fault
 from earmark.audio.scratch import borrow
 from earmark.errors import UnreadableAudioError
 
@@ -77,13 +78,26 @@ def parse(file: FileIO) -> Header | None:
                 return None
             channels, rate, encoding = layout
             block, there = encoding.width * channels, size - position
-            # A recorder that was cut off, or wrote to a pipe, has never come back to say how much it wrote.
-            unfinished = (_UNKNOWN <= length > there) or (length == 0 < there and not _chunk_at(file, there))
-            promised = None if unfinished else length // block
-            if not unfinished:
-                there = min(there, length)
-            return Header(channels, rate, encoding, position, there // block, promised)
+            if _unfinished(file, length, there):
+                return Header(channels, rate, encoding, position, there // block, None)
+            return Header(channels, rate, encoding, position, min(there, length) // block, length // block)
     return None
+
+
+def samples(file: BinaryIO, size: int) -> tuple[int, int | None] | None:
+    """Return where the samples of any wav begin, and how many bytes its header says they are.
+
+    ``None`` in place of the bytes where the header was never finished, and in place of both where there are no samples.
+    """
+    for chunk, position, length in _chunks(file):
+        if chunk == b"data":
+            return position, None if _unfinished(file, length, size - position) else length
+    return None
+
+
+def _unfinished(file: FileIO | BinaryIO, length: int, there: int) -> bool:
+    """Say whether a recorder was cut off, or wrote to a pipe, and never came back to say how much it wrote."""
+    return (_UNKNOWN <= length > there) or (length == 0 < there and not _chunk_at(file, there))
 
 
 def _chunks(file: FileIO | BinaryIO) -> Iterator[tuple[bytes, int, int]]:
@@ -99,7 +113,7 @@ def _chunks(file: FileIO | BinaryIO) -> Iterator[tuple[bytes, int, int]]:
         position += 8 + length + length % 2
 
 
-def _chunk_at(file: FileIO, room: int) -> bool:
+def _chunk_at(file: FileIO | BinaryIO, room: int) -> bool:
     """Say whether a chunk begins where the file stands, ``room`` bytes before its end: a name and a length."""
     head = file.read(8)
     return (
@@ -171,6 +185,7 @@ class RiffSound:
     """An open plain wav. A `earmark.audio.sound.Sound`."""
 
     certain = True
+    slack = 0.0
 
     def __init__(self, file: FileIO, header: Header, name: Path | str) -> None:
         self._file, self._header, self._name = file, header, name
@@ -179,12 +194,15 @@ class RiffSound:
         self.promised = header.promised
         _, kind, self.full, self.silence = header.encoding
         self.whole_numbers = not kind.startswith("float")
-        self.encoding = f"WAV, {8 * header.encoding.width}-bit{'' if self.whole_numbers else ' float'}"
         self.reached = 0
-        self.faults: list[tuple[str, str]] = []
+        self.faults: list[Fault] = []
         if header.promised is None:
-            told = "its header was never finished, as when a recorder is cut off; it was read to its end"
-            self.faults.append(("unfinished", told))
+            self.faults.append(UNFINISHED)
+
+    @property
+    def encoding(self) -> str:
+        """For a person."""
+        return f"WAV, {8 * self._header.encoding.width}-bit{'' if self.whole_numbers else ' float'}"
 
     def read(self, first: int, last: int | None) -> Iterator[NDArray[Any]]:
         """Yield frames as they are stored, up to a million samples at a time."""

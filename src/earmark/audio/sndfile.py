@@ -14,6 +14,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from earmark.audio import kept
+from earmark.audio.faults import TRUNCATED, UNFINISHED, Fault, shortage
 from earmark.audio.scratch import borrow
 from earmark.errors import UnreadableAudioError
 
@@ -21,7 +22,8 @@ from earmark.errors import UnreadableAudioError
 _UNKNOWN_FRAMES = 2**62
 BLOCK = 1 << 20  # samples decoded at a time
 # How libsndfile notes, while it reads a header, that the file is shorter than that says; by a few bytes many are.
-_SHORTER, _PADDING = re.compile(r"(\d+) \(should be (\d+)\)"), 16
+_SHORTER, _PADDING = re.compile(r"(\d+) \(?should be (\d+)|truncated\. (\d+) <--> (\d+)"), 16
+_FRAMES = re.compile(r"(?:Frames|Cols) *: (\d+)")
 
 
 class _Memory(io.BytesIO):
@@ -68,6 +70,7 @@ class SndfileSound:
     """A file open in libsndfile. A `earmark.audio.sound.Sound`."""
 
     certain = False
+    slack = 0.005
     full, silence = 1.0, 0.0
     whole_numbers = False
 
@@ -79,9 +82,26 @@ class SndfileSound:
         in_place = int(file.frames) < _UNKNOWN_FRAMES and type(file).seekable(file)
         file.seekable = lambda: False  # or soundfile seeks after each read, to where the file stands
         self.frames = int(file.frames) if in_place else None
-        self.promised = None if self.frames is None else _promised(file, self.frames)
-        self.faults: list[tuple[str, str]] = []
         self.reached = 0
+
+    @property
+    def promised(self) -> int | None:
+        """How many frames the header tells of, as libsndfile notes it for some formats."""
+        told = max(map(int, _FRAMES.findall(self._file.extra_info)), default=0)
+        return None if self.frames is None else max(self.frames, told)
+
+    @property
+    def faults(self) -> list[Fault]:
+        """What libsndfile noted of the header."""
+        for told, there, there_too, told_too in _SHORTER.findall(self._file.extra_info):
+            of, here = int(told or told_too), int(there or there_too)
+            if of > here + _PADDING:
+                return [shortage(of, here)]
+        if "truncated file" in self._file.extra_info:
+            return [(TRUNCATED, "its header tells of more than is there")]
+        if "chunk (0) not equal to frame count" in self._file.extra_info:
+            return [UNFINISHED]
+        return []
 
     def read(self, first: int, last: int | None) -> Iterator[NDArray[Any]]:
         """Yield float32 frames, block by block: a header may claim hours that are not there."""
@@ -106,16 +126,9 @@ class SndfileSound:
             yield new
 
 
-def _promised(file: Any, frames: int) -> int:
-    """Return how many frames the header tells of: more than there are, where libsndfile noted missing bytes."""
-    most = 1.0
-    for told, there in _SHORTER.findall(file.extra_info):
-        if int(told) - int(there) > _PADDING and int(there):
-            most = max(most, int(told) / int(there))
-    return round(frames * most)
-
-
 def _reason(error: Any, said: str = "") -> str:
     """Return libsndfile's own words without the path, which stands beside them anyway."""
     text = str(getattr(error, "error_string", error)).strip().removeprefix("Error : ").rstrip(".")
+    if text.startswith("File does not exist"):  # so it says of bytes that only their name calls an MP3
+        text = "format not recognised"
     return f"{said or 'not readable as sound'} ({text[:1].lower()}{text[1:]})"

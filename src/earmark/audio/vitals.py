@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.audio import LOUDEST, limits, not_finite, pieces
-from earmark.audio.endings import cut_off
+from earmark.audio.endings import fault_at_the_end
+from earmark.audio.faults import TRUNCATED, Fault, cut_short
 from earmark.audio.fingerprint import SoundHash
 from earmark.audio.landmarks import Ear, Landmarks
 from earmark.audio.mix import mix
@@ -21,11 +22,10 @@ from earmark.audio.sound import Sound, open_sound
 from earmark.types import FloatArray
 
 _FULL = 0.999  # of full scale: from here on a sample counts as clipped
-_FRAME, _FRAMES = 2048, 4  # samples of a frame; frames looked at in a piece of a file, to find its bandwidth
+_FRAME, _FRAMES = 2048, 4  # samples of a frame; of the loudest in a piece of a file the bandwidth is found
 _BLOCK = 16 * _FRAME
-_FLOOR = 1e-8  # of the strongest band, in power: 80 dB below it, nothing is heard and coders leave nothing
 _CHANCE = 5.0  # standard errors of a mean
-_LOST = 0.1  # seconds that a decoder may give less than the header promises
+_FLOOR = 1e-8  # of the strongest band, in power: 80 dB below it, nothing is heard and coders leave nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Vitals:
     bandwidth: float
     copies: bool
     dead: int
-    faults: tuple[tuple[str, str], ...]
+    faults: tuple[Fault, ...]
     landmarks: Landmarks | None = None
 
 
@@ -96,7 +96,7 @@ def examine(
     >>> tone = 0.5 * np.sin(2 * np.pi * 1000 * np.arange(22_050) / 22_050)
     >>> soundfile.write(path, np.stack([tone, tone], axis=1), 22_050)
     >>> vitals = examine(path)
-    >>> vitals.copies, round(vitals.level, 1), round(vitals.bandwidth, -2)
+    >>> vitals.copies, round(vitals.level, 1), round(vitals.bandwidth, -3)
     (True, -9.0, 1000.0)
     """
     with open_sound(path, path, start) as sound:
@@ -107,25 +107,21 @@ def examine(
         look = _Look(path, sound, landmarks)
         for frames in pieces(path, sound, start, end):
             look.at(frames)
-        faults = list(sound.faults)
+        faults = sound.faults
         if start is None and end is None:
-            faults += _missing(path, sound)
+            faults = _with_the_end(path, sound, faults)
     return look.vitals(tuple(faults))
 
 
-def _missing(path: Path, sound: Sound) -> list[tuple[str, str]]:
-    """Return what the header promised of a file that was read to its end, and is not there."""
-    lost = (sound.promised or 0) - sound.reached
-    if lost > (0 if sound.certain else _LOST) * sound.rate:
-        told, there = _duration((sound.promised or 0) / sound.rate), _duration(sound.reached / sound.rate)
-        return [("truncated", f"its header tells of {told}, but {there} are there")]
-    if sound.encoding.startswith("OGG") and cut_off(path):
-        return [("truncated", "its last page is missing, as when a copy or a recording is cut off")]
-    return []
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds / 3600:.1f} h" if seconds >= 7200 else f"{seconds:.2f} s"
+def _with_the_end(path: Path, sound: Sound, faults: list[Fault]) -> list[Fault]:
+    """Add what the header promised of a file that was read to its end, and is not there."""
+    missing = None if sound.certain else fault_at_the_end(path)
+    promised = sound.promised or 0
+    if promised - sound.reached > sound.slack * sound.rate and (missing is None or missing[0] == TRUNCATED):
+        missing = cut_short(promised / sound.rate, sound.reached / sound.rate)
+    if missing is None:
+        return faults
+    return [*(fault for fault in faults if fault[0] != TRUNCATED), missing]
 
 
 class _Look:
@@ -180,8 +176,10 @@ class _Look:
             self._bad += int(np.count_nonzero(~np.isfinite(mono)))
             mono[:] = 0
         self._peak = max(self._peak, peak) if peak == peak else math.inf
-        if peak >= _FULL:
-            top, bottom = sound.silence + _FULL * sound.full, sound.silence - _FULL * sound.full
+        # The largest of few steps is not so near to full scale.
+        most = min(_FULL * sound.full, sound.full - 1) if sound.whole_numbers else _FULL
+        if peak * sound.full >= most:
+            top, bottom = sound.silence + most, sound.silence - most
             self._clipped += int(np.count_nonzero((flat >= top) | (flat <= bottom)))
 
     def _offset(self) -> float:
@@ -203,18 +201,16 @@ class _Look:
 
     def _add_spectra(self, parts: FloatArray, powers: FloatArray, rest: FloatArray) -> None:
         """Add the power of the loudest frames; of a sound shorter than one, the whole."""
-        from scipy.fft import rfft
-
         if len(parts) == 0:
             frames = np.zeros((1, _FRAME), np.float32)
             frames[0, : len(rest)] = rest
         else:
             frames = parts[np.argpartition(powers, -min(_FRAMES, len(parts)))[-_FRAMES:]]
-        spectra = rfft(frames * _window(), axis=1).view(np.float32)
+        spectra = np.fft.rfft(frames * _window()).view(np.float32)
         np.multiply(spectra, spectra, out=spectra)
         self._power += spectra.sum(axis=0)
 
-    def vitals(self, faults: tuple[tuple[str, str], ...]) -> Vitals:
+    def vitals(self, faults: tuple[Fault, ...]) -> Vitals:
         """Say what was found, or refuse what cannot be used."""
         sound, count = self._sound, self._count
         if count < limits.MIN_SECONDS * sound.rate:

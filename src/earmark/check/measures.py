@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.audio.kept import kept_open
 from earmark.audio.vitals import Vitals, examine
 from earmark.dataset import Dataset
 from earmark.engine import Engine, Lost, each
@@ -102,7 +104,8 @@ def measure(dataset: Dataset, engine: Engine, on_progress: OnProgress, landmarks
     found = Measures(len(dataset.clips))
     total = 0.0
     on_progress(0, total)
-    results = each(engine, _examine_and_mark if landmarks else _examine, _places(dataset))
+    look = _examine_and_mark if landmarks else _examine
+    results = each(engine, look, _places(dataset), around=kept_open)
     for row, result in enumerate(results):
         if isinstance(result, Vitals):
             found.add(row, result)
@@ -118,8 +121,9 @@ def measure(dataset: Dataset, engine: Engine, on_progress: OnProgress, landmarks
 
 
 def _places(dataset: Dataset) -> Iterator[tuple[str, float | None, float | None]]:
-    for clip in dataset.clips:
-        yield dataset.address(clip), clip.start, clip.end
+    starts, ends = dataset.clips.starts.tolist(), dataset.clips.ends.tolist()
+    for address, start, end in zip(dataset.addresses(), starts, ends, strict=True):
+        yield address, None if math.isnan(start) else start, None if math.isnan(end) else end
 
 
 def _examine_and_mark(where: tuple[str, float | None, float | None]) -> Vitals | AudioError:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 
 from earmark.check.clips import SILENT
 from earmark.check.measures import Measures
+from earmark.cut import lengths_of
 from earmark.dataset import Dataset
-from earmark.errors import SplitError
-from earmark.labels.lint import similar_names
-from earmark.leakage import leakage
+from earmark.engine import Engine
+from earmark.labels.lint import outside, rare, similar, similar_names
 from earmark.readers.listing import count
-from earmark.split import Rows, SplitSettings, random_split
 from earmark.types import Clip, Problem
 
 FEW_GROUPS = 3
@@ -64,10 +63,14 @@ def problems_of_groups(dataset: Dataset, measures: Measures) -> Iterator[Problem
     if dataset.grouping is None:
         detail = "no recording, speaker or day is known for the clips: leakage cannot be ruled out"
         yield Problem("no_group", str(dataset.root), detail)
-    yield from _few_groups(dataset)
+    if dataset.tracks:  # which have lines to name
+        yield from rare(dataset.tracks, FEW_GROUPS)
+        yield from similar(dataset.tracks)
+    else:
+        yield from _few_groups(dataset)
+        for names in similar_names(clips.labels):
+            yield Problem("similar_names", names[0], f"may be the same class as {', '.join(names[1:])}")
     yield from _unequal(dataset, measures)
-    for names in similar_names(clips.labels):
-        yield Problem("similar_names", names[0], f"may be the same class as {', '.join(names[1:])}")
     yield from _mixed_rates(measures, dataset)
     folds: dict[str, set[int]] = {}
     for group, fold in zip(clips.groups.tolist(), clips.folds.tolist(), strict=True):
@@ -76,6 +79,17 @@ def problems_of_groups(dataset: Dataset, measures: Measures) -> Iterator[Problem
         if len(found) > 1:
             where = ", ".join(map(str, sorted(found)))
             yield Problem("shared_group", group, f"the recording stands in the folds {where}")
+
+
+def labels_outside(dataset: Dataset, measures: Measures, engine: Engine) -> Iterator[Problem]:
+    """Yield the labels that end after their recording, but for those whose clips are named for it already."""
+    places = {t.path: dataset.address(Clip(t.path, (), t.path)) for t in dataset.tracks}
+    seconds, _ = lengths_of(places, engine, lambda done, total: None)
+    told = {(dataset.clips[row].path, dataset.clips[row].start) for row in measures.failed}
+    for track in dataset.tracks:
+        if track.path in seconds:
+            fresh = tuple(r for r in track.regions if (track.path, r.start) not in told)
+            yield from outside(replace(track, regions=fresh), seconds[track.path])
 
 
 def groups_of_classes(dataset: Dataset) -> dict[str, int]:
@@ -131,16 +145,3 @@ def _mixed_rates(measures: Measures, dataset: Dataset) -> Iterator[Problem]:
             yield Problem(
                 "rate_tells_class", label, f"{detail} {odd[~own].mean():.0%}: a model may learn the recorder"
             )
-
-
-def random_split_leak(dataset: Dataset, measures: Measures) -> dict[str, Any] | None:
-    """Return what a random 80/20 split would let through; ``None`` for multi-label data, or too few clips."""
-    rows = measures.rows
-    if not dataset.exclusive or len(rows) < 2:
-        return None
-    try:
-        settings = SplitSettings(validation_share=0.0)
-        found = leakage(random_split(Rows.of(dataset, rows, measures.sounds, ""), settings))
-    except SplitError:
-        return None
-    return {"random_split": found.to_dict(), "groups_known": dataset.grouping is not None}

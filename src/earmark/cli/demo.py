@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from rich.console import Console
@@ -33,7 +34,7 @@ def demo(out: Path, seed: int) -> int:
     with Terminal() as terminal:
         terminal.found(dataset)
         found = check(dataset, lambda done, seconds: terminal.checking(done, len(dataset.clips), seconds))
-    doctor.show(found, str(data), None, as_json=False)
+    doctor.show(found, shlex.quote(str(data)), None, as_json=False)
     recipe = RECIPES["default"].with_data(str(data), "auto", "")
     step(
         f"train {data} -o {model}",

@@ -34,6 +34,12 @@ _TITLES = {
     "unfinished": "whose header was never finished",
     "duplicate": "the same sound as another clip",
     "label_conflict": "the same sound under different labels",
+    "overlap": "labels that overlap the same label",
+    "overlap_of_labels": "label files in which different labels overlap",
+    "outside": "labels beyond the end of their recording",
+    "rare_class": "labels heard in few recordings",
+    "guessed": "readings that are a guess",
+    "points": "label files with labels without length",
     "few_groups": "classes with few recordings",
     "unequal_classes": "classes with far fewer clips than others",
     "similar_names": "class names that look alike",
@@ -41,12 +47,16 @@ _TITLES = {
     "no_group": "recordings are not known",
     "unlisted": "sound files that nothing names",
     "no_decoder": "needing a decoder that is not installed",
+    "near_duplicate": "nearly the same sound as another clip: re-encoded, trimmed, looped",
+    "overlapping_cuts": "overlapping stretches of one file under different recordings",
+    "leak": "the same sound on both sides of the folds",
+    "shortcut": "ways to tell the class without listening",
     "rate_tells_class": "classes that their sample rate gives away",
 }
 
 
 def show(found: Checkup, dataset: str, written: Manifest | None, as_json: bool) -> None:
-    """Show what the doctor found; ``dataset`` is what was typed for it."""
+    """Show what the doctor found; ``dataset`` is what was typed for it, with its options."""
     if as_json:
         return print_json({**found.to_dict(), "manifest": written.to_dict() if written else None})
     out = Console(highlight=False, soft_wrap=True, emoji=False)
@@ -55,6 +65,7 @@ def show(found: Checkup, dataset: str, written: Manifest | None, as_json: bool) 
     _classes(out, found)
     _sound(out, found)
     _leak(out, found)
+    _folds(out, found)
     _things(out, found)
     if written:
         out.print(
@@ -110,11 +121,37 @@ def _leak(out: Console, found: Checkup) -> None:
     if not found.leakage or not found.leakage["groups_known"]:
         return
     leak = found.leakage["random_split"]
-    share = leak["test_clips_sharing_a_group"] / max(leak["test_clips"], 1)
+    share = leak["test_clips_sharing_a_sound"] / max(leak["test_clips"], 1)
     out.print(
         f"[bold]{'Leakage':<11}[/]a random split would leak {share:.0%} of its test clips; an oracle that only"
         f" recognises recordings would score {leak['oracle_accuracy']:.3f}"
     )
+
+
+def _folds(out: Console, found: Checkup) -> None:
+    folds = (found.leakage or {}).get("folds")
+    if not folds:
+        return
+    if folds["passes"]:
+        told = "no fold shares a recording or a sound with another"
+        told += (
+            ""
+            if found.leakage and found.leakage["copies_looked_for"]
+            else " (copies in disguise not looked for)"
+        )
+    else:
+        sharing = sum(of["sharing"] for of in folds["each"].values())
+        total = sum(of["test_clips"] for of in folds["each"].values())
+        share = f"{sharing:,} of {count(total, 'clip')} ({sharing / max(total, 1):.1%})"
+        told = f"{share} share a recording, or a copy, with another fold"
+    out.print(f"[bold]{'Folds':<11}[/]{told}")
+    for known in folds["known_exceptions"]:
+        one, other = known["recordings"]
+        pairs = count(len(known["clips"]), "pair of clips", "pairs of clips")
+        out.print(
+            f"{'':<11}but for a known exception: recordings {one} and {other} hold the same sound ({pairs})",
+            style="dim", markup=False,
+        )  # fmt: skip
 
 
 def _things(out: Console, found: Checkup) -> None:
@@ -136,11 +173,11 @@ def _next(out: Console, found: Checkup, dataset: str, written: Manifest | None) 
     unfit = any(problem.kind in UNFIT for problems in found.rows.values() for problem in problems)
     commands = []
     if unfit and not written:
-        commands.append(f"earmark check {shlex.quote(dataset)} --fix-manifest clean.csv")
+        commands.append(f"earmark check {dataset} --fix-manifest clean.csv")
     if any(kind == "no_decoder" for kind in found.kinds):
         commands.append("pip install 'earmark[formats]'")
     if not found.unfit:
-        what = shlex.quote(str(written.table)) if written else "clean.csv" if unfit else shlex.quote(dataset)
+        what = shlex.quote(str(written.table)) if written else "clean.csv" if unfit else dataset
         commands.append(f"earmark train {what} -o model.earmark")
     if commands:
         out.print("\n[bold]Next[/]")

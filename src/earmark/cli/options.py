@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import click
 from earmark.errors import SettingError
 
 if TYPE_CHECKING:
+    from earmark.data import DataSettings
     from earmark.recipe import Recipe
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -130,6 +132,21 @@ def data_of(choices: dict[str, Any]) -> dict[str, Any]:
     shape = {name: choices.pop(name) for name in _DATA}
     given = {name: value for name, value in shape.items() if value is not None}
     return {"layout": choices.pop("layout"), "pattern": choices.pop("pattern"), **given}
+
+
+def typed(data: DataSettings) -> str:
+    """Return a data set as it is typed, with every option that is not the usual one.
+
+    >>> from earmark.data import DataSettings
+    >>> typed(DataSettings("my field", window=2.0, background="none"))
+    "'my field' --window 2 --background none"
+    """
+    usual, words = type(data)(), [data.path]
+    for name in ("layout", "pattern", *_DATA):
+        value = getattr(data, name)
+        if value != getattr(usual, name):
+            words += [f"--{name.replace('_', '-')}", f"{value:g}" if isinstance(value, float) else str(value)]
+    return shlex.join(words)
 
 
 def make_recipe(

@@ -159,9 +159,7 @@ class Work:
                 continue
             except AudioError as error:
                 # The system's fault, or that of what is installed, and not the file's.
-                if isinstance(error, MissingDecoderError) or isinstance(
-                    error.__cause__ or error.__context__, OSError
-                ):
+                if isinstance(error, MissingDecoderError) or isinstance(error.__cause__, OSError):
                     failed[i] = error.kind, error.reason
                     continue
                 skipped += 1

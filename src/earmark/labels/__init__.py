@@ -107,7 +107,9 @@ def read_labels(path: Place, form: str | None = None, reading: Reading | None = 
         raise UnknownNameError("form", form, FORMS)
     size = path.stat().st_size
     with path.open("rb") as file:
-        data = file.read(MAX_BYTES + 1)
+        data = file.read(min(size, MAX_BYTES) + 1)
+        if len(data) > size:  # it grew meanwhile
+            data += file.read(MAX_BYTES)
     if max(size, len(data)) > MAX_BYTES:
         allowed = f"label files up to {MAX_BYTES / 2**20:,.0f} MB are read. Divide it into several."
         raise TableError(path, None, f"it is {size / 2**20:,.0f} MB large; {allowed}")

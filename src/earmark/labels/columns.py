@@ -44,10 +44,10 @@ LABEL = (
         "tags", "event", "event label", "sound type", "label name",
     ),
 )  # fmt: skip
-# Of these, the first that a table has.
+# Names of one thing, as BirdNET gives it: the first that a table has.
+NAMES = _any("common name", "scientific name", "species code")
 PERHAPS = _any(
-    "common name", "scientific name", "species code", "call type", "call", "code", "name", "type", "text", "word",
-    "speaker", "description",
+    "call type", "call", "code", "name", "type", "text", "word", "speaker", "description",
 )  # fmt: skip
 # Text that is never a label.
 NEVER = _any(
@@ -181,16 +181,15 @@ def _guessed(
 
     The last way to tell is that a single column has text in it, or is all that is left if ``numbers`` may be labels.
     """
-    for tier in LABEL:
-        found = [i for i, bare in enumerate(free) if bare in tier]
-        if len(found) == 1:
+    named = _first(free, NAMES)
+    perhaps = [i for i, bare in enumerate(free) if i == named or bare in PERHAPS]
+    for found in (*([i for i, bare in enumerate(free) if bare in tier] for tier in LABEL), perhaps):
+        if len(found) == 1 or (found and not rows):
             return found[0]
         if found:
             several = " and ".join(f"'{cut(names[i])}'" for i in found)
             hint = f"Type: --label-column '{cut(names[found[0]])}'"
             raise TableError(file, line, f"the label may be in any of the columns {several}. {hint}")
-    if (perhaps := _first(free, PERHAPS)) is not None:
-        return perhaps
     left = [i for i, bare in enumerate(free) if bare is not None and bare not in NEVER]
     columns = list(zip_longest(*rows, fillvalue=""))
     texts = [i for i in left if i < len(columns) and any(cell and not is_number(cell) for cell in columns[i])]

@@ -15,7 +15,7 @@ from earmark.labels.raven import end_file
 from earmark.labels.spans import NAME as SPANS
 from earmark.labels.spans import SEVERAL
 from earmark.labels.textgrid import TIER
-from earmark.readers.listing import Listing, natural
+from earmark.readers.listing import Listing
 from earmark.readers.pairing import Pair, Sounds, pair
 from earmark.remote import Place, local_file
 from earmark.types import Problem, Region, Track
@@ -94,7 +94,7 @@ class TrackReader:
             When a setting goes with none of them.
         """
         pairs = {found.label: found for found in pair(self.files)}
-        wanted = sorted(self.files.beside, key=natural) if only is None else [only]
+        wanted = self.files.beside_ordered if only is None else [only]
         known = {file: form_of(self.files.root / file) for file in wanted}
         forced = self.form is not None and not any(f and f.name == self.form for f in known.values())
         for file, form in known.items():
@@ -121,7 +121,8 @@ class TrackReader:
                 )
                 detail = f"it is called as {paired.sound} is, but is {what}"
                 self.problems.append(Problem("unlisted", file, detail))
-        self.tracks.sort(key=lambda track: natural(track.path))  # stable: a recording's files stay in order
+        order = {path: i for i, path in enumerate(self.files.ordered)}
+        self.tracks.sort(key=lambda track: order[track.path])  # stable: a recording's files stay in order
         self._check_settings()
 
     def _read(self, file: str, form: str, paired: Pair | None) -> None:

@@ -70,6 +70,11 @@ class Listing:
         return sorted(self.paths, key=natural)
 
     @cached_property
+    def beside_ordered(self) -> list[str]:
+        """The files that may hold labels, in natural order."""
+        return sorted(self.beside, key=natural)
+
+    @cached_property
     def _by_stem(self) -> dict[str, str]:
         return {stem(path): path for path in reversed(self.ordered)}  # reversed, so that the first one wins
 
@@ -127,8 +132,8 @@ def walk(root: Place, problems: list[Problem], suffixes: frozenset[str] = AUDIO_
                     continue
                 path = prefix + entry.name
                 try:
-                    folder = entry.is_dir()
-                    wanted = folder or (suffix(entry.name) in suffixes and entry.is_file())
+                    folder, named = entry.is_dir(), suffix(entry.name) in suffixes
+                    wanted = folder or (named and entry.is_file())
                 except OSError:  # a link to itself, or into a folder that is closed to us
                     problems.append(Problem("unreadable", _shown(path), "the link cannot be followed"))
                     continue
@@ -140,6 +145,9 @@ def walk(root: Place, problems: list[Problem], suffixes: frozenset[str] = AUDIO_
                     (links if entry.is_symlink() else folders).append(path + "/")
                 elif wanted:
                     yield path
+                elif named:
+                    what = "the link leads nowhere" if entry.is_symlink() else "it is no regular file"
+                    problems.append(Problem("unreadable", _shown(path), what))
 
 
 def _hidden(path: str) -> bool:

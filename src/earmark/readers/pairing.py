@@ -6,11 +6,11 @@ import posixpath
 import re
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from earmark.readers.listing import AUDIO_SUFFIXES, Listing, natural, stem, suffix
+from earmark.readers.listing import AUDIO_SUFFIXES, Listing, stem, suffix
 
 # What programs and people put behind the name of the sound.
 _TRAILERS = (
@@ -116,29 +116,28 @@ def pair(files: Listing) -> list[Pair]:
     number.
     """
     sounds = Sounds(files)
-    found: dict[str, Pair] = {}
-    left = []
-    for label in sorted(files.beside, key=natural):
-        sound = _beside(label, sounds)
+    near = {label: _beside(label, sounds) for label in files.beside_ordered}
+    taken = set(near.values())
+    found = []
+    for label, sound in near.items():
         if sound:
-            found[label] = Pair(label, sound)
-        else:
-            left.append(label)
-    taken = {p.sound for p in found.values()}
-    for label in left:
-        made = _afar(label, sounds, taken) or _numbered(label, sounds) or _begun(label, sounds, taken)
-        if made:
-            found[label] = made
-    return sorted(found.values(), key=lambda p: natural(p.label))
+            found.append(Pair(label, sound))
+        elif made := (
+            _afar(label, sounds, taken) or _numbered(label, sounds) or _begun(label, sounds, taken)
+        ):
+            found.append(made)
+    return found
 
 
 def _beside(label: str, sounds: Sounds) -> str | None:
     folder = _folder(label)
+    if sound := sounds.beside.get((folder, _bare(label))):
+        return sound  # nearly always
     names = stems(_base(label))
     return next((s for name in names if (s := sounds.beside.get((folder, name.casefold())))), None)
 
 
-def _afar(label: str, sounds: Sounds, taken: set[str]) -> Pair | None:
+def _afar(label: str, sounds: Sounds, taken: Collection[str | None]) -> Pair | None:
     """Return a sound in another folder, for a label file in a folder without any."""
     folder = _folder(label)
     if folder in sounds.sorted_in:
@@ -169,7 +168,7 @@ def _numbered(label: str, sounds: Sounds) -> Pair | None:
     return None
 
 
-def _begun(label: str, sounds: Sounds, taken: set[str]) -> Pair | None:
+def _begun(label: str, sounds: Sounds, taken: Collection[str | None]) -> Pair | None:
     """Return the one sound of the folder whose name goes on where the label file's ends."""
     names = sounds.sorted_in.get(_folder(label), [])
     for name in map(str.casefold, stems(_base(label))):

@@ -8,7 +8,7 @@ from earmark.dataset import Clips, Dataset
 from earmark.errors import LayoutError, TableError
 from earmark.labels import FORMS, SUFFIXES, Reading, first_lines, form_of
 from earmark.readers.label_files import TrackReader, TrackSettings
-from earmark.readers.listing import Listing, count, name_of, natural, suffix
+from earmark.readers.listing import Listing, count, name_of, suffix
 from earmark.readers.pairing import Sounds, pair
 from earmark.remote import Place
 from earmark.types import Clip, Problem, Region, Track
@@ -46,7 +46,7 @@ def paired(files: Listing) -> dict[str, str]:
 def _names_one(files: Listing) -> bool:
     """Say whether one of the first few label files names in itself a sound that is there."""
     sounds = Sounds(files)
-    for file in sorted(files.beside, key=natural)[:_LOOKED_AT]:
+    for file in files.beside_ordered[:_LOOKED_AT]:
         place, folder = files.root / file, file.rpartition("/")[0]
         form = form_of(place)
         if form is not None and "recordings" in form.keeps:
@@ -93,7 +93,7 @@ def read(
     recordings = len({track.path for track in tracks})
     exclusive = all(len(clip.labels) == 1 for clip in clips)
     title = ["label tracks" if form is None else f"{FORMS[form].title}s", f"{count(recordings, 'recording')}"]
-    title += [count(len(clips), "clip"), count(len(columns.labels), "class", "classes")]
+    title += [count(len(clips), "label")]
     title += [] if exclusive else ["several labels a clip"]
     return Dataset(
         name=root.stem if only else name_of(root),

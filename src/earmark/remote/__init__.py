@@ -79,4 +79,4 @@ def local_file(path: Place) -> Path:
     try:
         return path.local()
     except OSError as error:
-        raise UnreadableAudioError(path, (error.strerror or str(error)).lower()) from None
+        raise UnreadableAudioError(path, (error.strerror or str(error)).lower()) from error
