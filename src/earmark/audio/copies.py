@@ -23,6 +23,9 @@ _COMMON = 64  # a hash that occurs more often is left out: it would cost much an
 _HITS = 1 << 21  # looked at in one go, unless one sound alone has more
 _SLOTS = 1 << 22
 _FREQUENCIES = 4  # at which a match must have landmarks
+# Two hums of one pitch agree a little at every distance in time. Beyond what a loop brings with it, for so many pairs
+# that agree at any distance one more is asked for at the best.
+_LOOPS, _ANYWHERE = 5, 25
 # By chance four pairs agree in 0.8 of 1,000 pairs of unlike recordings, and each further one is six times as rare
 # (measured on ESC-10). So many are asked for that chance gives one false alarm in twenty data sets; and some more,
 # since sounds of one maker are more alike than chance makes them. Hardly any copy has so few.
@@ -156,7 +159,9 @@ class _Hits(NamedTuple):
 
     def copies(self, least: int) -> list[Copy]:
         """Return the pairs of sounds with enough hits at one distance, a frame more or less."""
-        keys, counts = np.unique(self.keys, return_counts=True)
+        order = np.argsort(self.keys)
+        hits, bins = self.keys[order], self.bins[order]
+        keys, counts = np.unique(hits, return_counts=True)
         near = counts.copy()
         touching = np.diff(keys) == 1
         near[:-1] += np.where(touching, counts[1:], 0)
@@ -166,8 +171,12 @@ class _Hits(NamedTuple):
         best = best[np.diff(keys[best] >> 16, prepend=-1) != 0]
         found = []
         for key, shared in zip(keys[best].tolist(), near[best].tolist(), strict=True):
-            bins = np.unique(self.bins[np.abs(self.keys - key) <= 1])
-            if 1 + np.count_nonzero(np.diff(bins) > 1) >= _FREQUENCIES:
-                a, b = divmod(key >> 16, self.sounds)
+            pair = key >> 16
+            anywhere = int(np.diff(np.searchsorted(hits, [pair << 16, pair + 1 << 16]))[0])
+            if shared < least + (anywhere - _LOOPS * least) / _ANYWHERE:
+                continue
+            own = np.sort(bins[slice(*np.searchsorted(hits, [key - 1, key + 2]))])
+            if 1 + np.count_nonzero(np.diff(own) > 1) >= _FREQUENCIES:
+                a, b = divmod(pair, self.sounds)
                 found.append(Copy(a, b, shared, ((key & 0xFFFF) - (1 << 15)) * HOP / RATE))
         return found
