@@ -63,7 +63,11 @@ LEAKS = {
     ),
     "exact copy": ("duplicate", "exact.wav", "the same sound as clean1.wav, but another recording and fold"),
     "re-encoded copy": ("near_duplicate", "coded.mp3", "nearly the same sound as clean4.wav, but another recording"),
-    "looped copy": ("near_duplicate", "looped.wav", "nearly the same sound as clean5.wav, but another recording and fold"),
+    "looped copy": (
+        "near_duplicate",
+        "looped.wav",
+        "nearly the same sound as clean5.wav, but another recording and fold",
+    ),
 }  # fmt: skip
 
 
