@@ -1,4 +1,4 @@
-"""``python bench/near.py DATA``: how well copies in disguise are found, on pairs made of real recordings; writes near.md.
+"""``python bench/near.py DATA``: how well copies in disguise are found, on pairs of real recordings; writes near.md.
 
 DATA holds ``us8k`` and ``esc10``. What is asked for was chosen on ESC-10; UrbanSound8K is only reported. Each copy is
 looked for among all clips of its data set, beside its own original, as the data doctor does.
@@ -131,7 +131,9 @@ def report(folder: Path, title: str) -> list[str]:
         "| first | second | pairs that agree | later, s | correlation there |", "| --- | --- | --: | --: | --: |",
     ]  # fmt: skip
     for copy in found:
-        heard = [soxr.resample(w.samples, w.sample_rate, 8_000) for w in (waves[copy.first], waves[copy.second])]
+        heard = [
+            soxr.resample(w.samples, w.sample_rate, 8_000) for w in (waves[copy.first], waves[copy.second])
+        ]
         names = clips[copy.first].path, clips[copy.second].path
         sure = confirmed(heard[0], heard[1], copy.later)
         lines.append(f"| {names[0]} | {names[1]} | {copy.shared} | {copy.later:.2f} | {sure:.2f} |")
@@ -148,14 +150,14 @@ def report(folder: Path, title: str) -> list[str]:
     for edit, change in EDITS.items():
         made = [landmarks_of(*change(waves[i].samples, waves[i].sample_rate, rng)) for i in chosen]
         units = np.concatenate([group, group.max() + 1 + np.arange(len(made))])
-        pairs = {(c.first, c.second - len(clips)) for c in copies_in(marks + made, units) if c.second >= len(clips)}
+        pairs = {
+            (c.first, c.second - len(clips)) for c in copies_in(marks + made, units) if c.second >= len(clips)
+        }
         pairs = {(a, b) for a, b in pairs if a < len(clips)}
         hits = [(i, j) in pairs for j, i in enumerate(chosen)]
         long = [hit for hit, i in zip(hits, chosen, strict=True) if waves[i].seconds >= 1]
         # What is a copy of a copy's original, the table above has it.
-        wrong = sum(
-            group[a] != group[chosen[b]] and frozenset((a, chosen[b])) not in known for a, b in pairs
-        )
+        wrong = sum(group[a] != group[chosen[b]] and frozenset((a, chosen[b])) not in known for a, b in pairs)
         lines.append(
             f"| {edit} | {len(hits)} | {sum(hits)} | {np.mean(hits):.3f} | {np.mean(long):.3f} | {wrong}"
             f" | {sum(hits) / max(sum(hits) + wrong, 1):.3f} |"
