@@ -149,7 +149,7 @@ def _folds(out: Console, found: Checkup) -> None:
         one, other = known["recordings"]
         pairs = count(len(known["clips"]), "pair of clips", "pairs of clips")
         out.print(
-            f"{'':<11}but for a known exception: recordings {one} and {other} hold the same sound ({pairs})",
+            f"{'':<11}but for a known exception: recordings {one} and {other} are alike ({pairs})",
             style="dim", markup=False,
         )  # fmt: skip
 
