@@ -1,9 +1,9 @@
 """``python bench/near.py DATA``: how well copies in disguise are found, on pairs of real recordings; writes near.md.
 
-DATA holds ``us8k``, ``esc10`` and ``fsdd``. How landmarks are taken and how many must agree was chosen with copies of 120
-clips of ESC-10 and of UrbanSound8K in view, and with their unrelated pairs. So recall is told of copies of other clips, and
-false alarms also of the spoken digits, which nothing was chosen by. Each copy is looked for among all clips of its data
-set, beside its own original, as the data doctor does.
+DATA holds ``us8k``, ``esc10`` and ``fsdd``. How landmarks are taken and how many must agree was chosen with copies of
+120 clips of ESC-10 and of UrbanSound8K in view, and with their unrelated pairs. So recall is told of copies of other
+clips, and false alarms also of the spoken digits, which nothing was chosen by. Each copy is looked for among all clips
+of its data set, beside its own original, as the data doctor does.
 """
 
 from __future__ import annotations
@@ -122,10 +122,8 @@ def untouched(folder: Path) -> list[str]:
     marks = [landmarks_of(wave.samples, wave.sample_rate) for wave in waves]
     found = copies_in(marks, np.arange(len(marks)))
     pairs = len(marks) * (len(marks) - 1) // 2
-    return [
-        "## Free Spoken Digit Dataset", "",
-        f"- {len(marks):,} takes, {pairs:,} pairs, those of one word and speaker too; {len(found)} are said to be copies.",
-    ]  # fmt: skip
+    told = f"{len(marks):,} takes, {pairs:,} pairs, those of one word and speaker too"
+    return ["## Free Spoken Digit Dataset", "", f"- {told}; {len(found)} are said to be copies."]
 
 
 def report(folder: Path, title: str) -> list[str]:
