@@ -111,6 +111,7 @@ EXPECTED = {
     ("few_groups", "Dog"): "the class has 2 recordings: too few to tell the class from them",
     ("few_groups", "cow"): "the class has 1 recording: too few to tell the class from them",
     ("shared_group", "d0"): "the recording stands in the folds 1, 2",
+    ("leak", "dog0.wav"): "in fold 1, and the same sound in fold 2: twin.wav",
 }
 
 
@@ -138,7 +139,7 @@ def test_counts(found):
     assert found.per_class["Dog"] == {"clips": 2, "recordings": 2, "seconds": pytest.approx(0.4, rel=1e-3)}
     assert found.sound["rates"] == {"16000": 29, "16001": 1}
     assert found.sound["channels"] == {"1": 28, "2": 2}
-    assert found.verdict == "30 clips, 4 classes, 11 recordings: fit to train; 21 things to look at"
+    assert found.verdict == "30 clips, 4 classes, 11 recordings: fit to train; 22 things to look at"
 
 
 def test_training_skips_what_the_doctor_names(bad, found):
@@ -160,8 +161,11 @@ def test_json(found):
     leakage = record["leakage"]
     assert leakage["groups_known"] is True
     split = leakage["random_split"]
-    assert split.keys() == {"test_clips", "test_clips_sharing_a_group", "oracle_accuracy"}
-    assert 0 < split["test_clips_sharing_a_group"] <= split["test_clips"] == 6
+    assert split.keys() == {
+        "test_clips", "test_clips_sharing_a_group", "test_clips_sharing_a_sound", "oracle_accuracy",
+    }  # fmt: skip
+    assert 0 < split["test_clips_sharing_a_group"] <= split["test_clips_sharing_a_sound"] <= 6
+    assert split["test_clips"] == 6
 
 
 def test_nothing_changes_and_progress_is_told(bad):
@@ -248,7 +252,7 @@ def test_the_command(earmark, bad, tone_set):
     pattern = "--pattern={label}_{group}_{take}.wav"
     shown = earmark("check", bad, "--strict", code=1)
     lines = shown.stdout.splitlines()
-    assert lines[1] == "30 clips, 4 classes, 11 recordings: fit to train; 21 things to look at"
+    assert lines[1] == "30 clips, 4 classes, 11 recordings: fit to train; 22 things to look at"
     for kind, path in EXPECTED:
         assert any(line.endswith(f"({kind})") for line in lines), kind
         assert any(line.startswith(f"     {path}: ") for line in lines), path

@@ -28,6 +28,7 @@ def test_the_tutorials_score_comes_with_what_it_is_worth(tutorial):
     assert tutorial["leakage"] == {
         "test_clips": 430,
         "test_clips_sharing_a_group": 410,
+        "test_clips_sharing_a_sound": 410,
         "oracle_accuracy": pytest.approx(0.9558, abs=1e-4),
         "groups_known": True,
     }

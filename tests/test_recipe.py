@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from earmark.dataset import Clips, Dataset
 from earmark.errors import EarmarkError, PathError, SettingError, UnknownNameError
 from earmark.features import Mfcc
 from earmark.listener import Silent
@@ -21,7 +22,7 @@ from earmark.pipeline import prepare
 from earmark.recipe import RECIPES, DataSettings, Recipe, load_recipe
 from earmark.split import Rows, SplitSettings, cross_validation, holdout
 from earmark.train import Problem, Task, TrainSettings, fit
-from earmark.types import Waveform
+from earmark.types import Clip, Waveform
 
 recipes = st.builds(
     Recipe,
@@ -228,6 +229,23 @@ def data_outcome(settings, monkeypatch):
     return heard
 
 
+def prepared_with(settings, monkeypatch):
+    """What is asked of the store before features are read: whether copies are to be found."""
+    clips = Clips.of([Clip("a.wav", ("x",), "g"), Clip("b.wav", ("y",), "h")])
+    dataset = Dataset("d", Path(), "table", clips, True, "recording", None, "made up")
+    asked = []
+
+    def stop(*arguments, **options):
+        raise HeardError
+
+    monkeypatch.setattr("earmark.pipeline.open_data", lambda *arguments: (dataset, ()))
+    monkeypatch.setattr("earmark.pipeline.fill", lambda *arguments: asked.append(arguments[1]))
+    monkeypatch.setattr("earmark.pipeline.extract_table", stop)
+    with pytest.raises(HeardError):
+        prepare(Recipe(split=settings), Silent())
+    return [[feature.name for feature in features] for features in asked]
+
+
 def split_outcome(settings, monkeypatch):
     n = 240
     groups = np.arange(n) // 4
@@ -237,7 +255,7 @@ def split_outcome(settings, monkeypatch):
     )  # fmt: skip
     grouped = settings if settings.rule == "grouped" else None
     parts = [holdout(rows, settings), *(cross_validation(rows, grouped) if grouped else [])]
-    return [s.roles.tolist() for s in parts]
+    return [s.roles.tolist() for s in parts], prepared_with(settings, monkeypatch)
 
 
 def feature_outcome(feature, monkeypatch):
@@ -264,6 +282,7 @@ OTHER_VALUES = {
     },
     SplitSettings(rule="grouped"): {
         "rule": "official", "test_share": 0.4, "validation_share": 0.3, "folds": 4, "seed": 1,
+        "copies": False,
     },
     SplitSettings(rule="official"): {"test_fold": 2},
     Mfcc(statistics=("mean", "std")): {

@@ -25,6 +25,8 @@ from earmark.errors import DataError, SettingError, SplitError
 from earmark.evaluate import Report, Scored, joined, report, spread
 from earmark.extract import Progress, fill
 from earmark.extract import extract as extract_table
+from earmark.extract.copies import copies
+from earmark.features.landmarks import Marks
 from earmark.leakage import leakage
 from earmark.listener import Listener, Silent
 from earmark.models import model_to_dict
@@ -275,8 +277,14 @@ def prepare(recipe: Recipe, listener: Listener, engine: Engine | None = None) ->
         last = progress
         listener.extracting(progress)
 
-    table = extract_table(dataset, recipe.feature, told, engine, on_note=listener.noted)
-    return Prepared(dataset, table, Rows.of_table(dataset, table), last.so_far, time.perf_counter() - began)
+    if recipe.split.copies:  # one decoding for both; what is read below is in the store then
+        both = [recipe.feature, Marks()]
+        fill(dataset, both, Store(), engine or Local(), told, listener.noted)
+    seen = None if recipe.split.copies else told
+    table = extract_table(dataset, recipe.feature, seen, engine, on_note=listener.noted)
+    alike = copies(dataset, engine, on_note=listener.noted) if recipe.split.copies else None
+    rows = Rows.of_table(dataset, table, alike)
+    return Prepared(dataset, table, rows, last.so_far, time.perf_counter() - began)
 
 
 def _reseeded(recipe: Recipe, by: int) -> Recipe:

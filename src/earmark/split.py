@@ -13,7 +13,7 @@ Rules
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
 
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from earmark.dataset import NO_FOLD, Dataset
 from earmark.errors import LeakageError, MissingExtraError, SettingError, SplitError
+from earmark.links import join, no_links, overlaps
 from earmark.types import FeatureTable, IntArray
 
 TRAIN, VALIDATION, TEST, UNUSED = 0, 1, 2, 3
@@ -50,6 +51,9 @@ class SplitSettings:
         Parts of a cross-validation where there are no official ones; ``None`` is 5.
     seed
         Of the division.
+    copies
+        Whether to look for copies in disguise, re-encoded, trimmed, looped, under another recording, and to keep them
+        on one side.
     """
 
     rule: Rule = "auto"
@@ -58,6 +62,7 @@ class SplitSettings:
     validation_share: float = 0.15
     folds: int | None = None
     seed: int = 0
+    copies: bool = True
 
     def __post_init__(self) -> None:
         for name in ("test_share", "validation_share"):
@@ -86,6 +91,8 @@ class Rows:
         int32[n], the publisher's fold, -1 for none.
     dataset
         Its name and fingerprint.
+    links
+        int64[m, 2]: pairs of rows that share a stretch of sound, although their recordings differ.
     """
 
     targets: IntArray
@@ -94,10 +101,30 @@ class Rows:
     sounds: IntArray
     folds: NDArray[np.int32]
     dataset: tuple[str, str]
+    links: IntArray = field(default_factory=no_links)
 
     @classmethod
-    def of(cls, dataset: Dataset, rows: IntArray, sounds: IntArray, fingerprint: str) -> Rows:
-        """Take ``rows`` of a data set; ``sounds`` says which of them are identical audio."""
+    def of(
+        cls,
+        dataset: Dataset,
+        rows: IntArray,
+        sounds: IntArray,
+        fingerprint: str,
+        copies: IntArray | None = None,
+    ) -> Rows:
+        """Take ``rows`` of a data set.
+
+        Parameters
+        ----------
+        sounds
+            Says which of them are identical audio.
+        copies
+            int64[m, 2], clips of the data set: copies in disguise, where they are known.
+        """
+        pairs = np.concatenate([overlaps(dataset.clips), no_links() if copies is None else copies])
+        place = np.full(len(dataset.clips), -1, np.int64)
+        place[rows] = np.arange(len(rows))
+        links = place[pairs]
         return cls(
             dataset.targets[rows],
             dataset.group_ids[rows],
@@ -105,15 +132,16 @@ class Rows:
             sounds,
             dataset.clips.folds[rows],
             (dataset.name, fingerprint),
+            links[(links >= 0).all(axis=1)],
         )
 
     @classmethod
-    def of_table(cls, dataset: Dataset, table: FeatureTable) -> Rows:
+    def of_table(cls, dataset: Dataset, table: FeatureTable, copies: IntArray | None = None) -> Rows:
         """Take the rows of a feature table. Rows with the same features are one sound to any model."""
         values = np.ascontiguousarray(table.values)
         as_bytes = values.view(np.dtype((np.void, values.shape[1] * values.itemsize))).reshape(-1)
         sounds = np.unique(as_bytes, return_inverse=True)[1].reshape(-1).astype(np.int64)
-        return cls.of(dataset, table.rows, sounds, table.dataset_fingerprint)
+        return cls.of(dataset, table.rows, sounds, table.dataset_fingerprint, copies)
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -124,19 +152,21 @@ class Rows:
         return tuple(int(f) for f in np.unique(self.folds) if f != NO_FOLD)
 
     @cached_property
-    def joined(self) -> IntArray:
+    def recordings(self) -> IntArray:
         """int64[n]: groups, with those that share an identical sound made one."""
-        from scipy.sparse import coo_array
-        from scipy.sparse.csgraph import connected_components
+        return join([self.groups, self.sounds])
 
-        n_groups, n_sounds = int(self.groups.max()) + 1, int(self.sounds.max()) + 1
-        links = coo_array(
-            (np.ones(len(self), np.int8), (self.groups, n_groups + self.sounds)),
-            shape=(n_groups + n_sounds, n_groups + n_sounds),
-        )
-        component = connected_components(links, directed=False)[1]
-        joined: IntArray = component[self.groups].astype(np.int64)
-        return joined
+    @cached_property
+    def joined(self) -> IntArray:
+        """int64[n]: `recordings`, with those that share a stretch of sound made one."""
+        return join([self.groups, self.sounds], self.links)
+
+    def linked(self, chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return bool[n]: the rows that share a stretch of sound with a chosen one."""
+        found = np.zeros(len(self), bool)
+        for one, other in (self.links.T, self.links.T[::-1]):
+            found[other[chosen[one]]] = True
+        return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -157,7 +187,7 @@ class Split:
     Raises
     ------
     LeakageError
-        When a group, or identical audio, stands in two roles, and the rule is not ``random``.
+        When a group, identical audio, or a copy of it stands in two roles, and the rule is not ``random``.
 
     Examples
     --------
@@ -182,6 +212,14 @@ class Split:
                 shared = np.intersect1d(ids[self.roles == a], ids[self.roles == b])
                 if len(shared):
                     raise LeakageError(self._message(what, shared, ids, ROLES[a], ROLES[b]))
+        for a, b in self.rows.links.tolist():
+            one, other = self.roles[a], self.roles[b]
+            if one != other and UNUSED not in (one, other):
+                names = self.rows.names[a], self.rows.names[b]
+                raise LeakageError(
+                    f"{names[0]} and {names[1]} share a stretch of sound, but stand in {ROLES[one]} and"
+                    f" {ROLES[other]}. Use --split grouped."
+                )
 
     def _message(self, what: str, shared: IntArray, ids: IntArray, one: str, other: str) -> str:
         names = ", ".join(str(self.rows.names[np.flatnonzero(ids == s)[0]]) for s in shared[:_NAMED])
@@ -304,8 +342,8 @@ def _with_validation(
     if rule == "official":
         roles[rows.folds == NO_FOLD] = UNUSED
     # A copy of a test clip under another recording's name must not be learnt; the test part stays as published.
-    copies = np.isin(rows.sounds, rows.sounds[is_test]) & ~np.isin(rows.groups, rows.groups[is_test])
-    roles[copies] = UNUSED
+    copies = np.isin(rows.sounds, rows.sounds[is_test]) | rows.linked(is_test)
+    roles[copies & ~np.isin(rows.groups, rows.groups[is_test])] = UNUSED
     rest = np.flatnonzero(roles == TRAIN)
     if settings.validation_share > 0 and _parts(rows.targets[rest], rows.joined[rest], 0.5) == 2:
         parts = _share(rows.targets[rest], rows.joined[rest], settings.validation_share, settings.seed)

@@ -16,6 +16,7 @@ from earmark.audio.endings import fault_at_the_end
 from earmark.audio.faults import TRUNCATED, Fault, cut_short
 from earmark.audio.fingerprint import SoundHash
 from earmark.audio.fourier import rfft
+from earmark.audio.landmarks import Ear, Landmarks
 from earmark.audio.mix import mix
 from earmark.audio.scratch import borrow
 from earmark.audio.sound import Sound, open_sound
@@ -54,6 +55,8 @@ class Vitals:
         Whether all channels are the same; how many are silent beside others that are not.
     faults
         What is wrong with the file: a word and a phrase each.
+    landmarks
+        What copies of it can be found by, where that was asked for.
     """
 
     seconds: float
@@ -69,10 +72,18 @@ class Vitals:
     copies: bool
     dead: int
     faults: tuple[Fault, ...]
+    landmarks: Landmarks | None = None
 
 
-def examine(path: Path, start: float | None = None, end: float | None = None) -> Vitals:
+def examine(
+    path: Path, start: float | None = None, end: float | None = None, landmarks: bool = False
+) -> Vitals:
     """Look at a file, or at the stretch between ``start`` and ``end`` seconds.
+
+    Parameters
+    ----------
+    landmarks
+        Whether copies of it are to be found. That takes longer than all the rest.
 
     Raises
     ------
@@ -94,7 +105,7 @@ def examine(path: Path, start: float | None = None, end: float | None = None) ->
             first, last = limits.span(path, sound.frames, sound.rate, start, end)
             if last - first > limits.MAX_SECONDS * sound.rate:
                 raise limits.too_long(path)
-        look = _Look(path, sound)
+        look = _Look(path, sound, landmarks)
         for frames in pieces(path, sound, start, end):
             look.at(frames)
         faults = sound.faults
@@ -117,9 +128,10 @@ def _with_the_end(path: Path, sound: Sound, faults: list[Fault]) -> list[Fault]:
 class _Look:
     """Sums up pieces of a sound."""
 
-    def __init__(self, path: Path, sound: Sound) -> None:
+    def __init__(self, path: Path, sound: Sound, landmarks: bool) -> None:
         self._path, self._sound = path, sound
         self._hash = SoundHash(sound.rate)
+        self._ear = Ear(sound.rate) if landmarks else None
         self._count = self._clipped = self._bad = self._frames = 0
         self._peak = self._sum = self._squares = self._means = self._wildest = 0.0
         self._copies = sound.channels > 1
@@ -154,6 +166,8 @@ class _Look:
         self._keep_loudest(mono[: count * _FRAME].reshape(-1, _FRAME), powers, rest)
         if self._copies or (sound.channels > 1 and self._quiet):
             self._compare(frames)
+        if self._ear:
+            self._ear.hear(mono)
 
     def _tame(self, mono: FloatArray) -> None:
         """Count what is no number, note how large the others are, and keep both out of the sums."""
@@ -245,6 +259,7 @@ class _Look:
             self._copies,
             len(self._quiet) if len(self._quiet) < sound.channels else 0,
             faults,
+            self._ear.landmarks() if self._ear else None,
         )
 
 

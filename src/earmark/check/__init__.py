@@ -8,15 +8,16 @@ from typing import Any
 
 import numpy as np
 
+from earmark.check.audit import Audit
 from earmark.check.clips import problems_of_clips
 from earmark.check.measures import Measures, measure
+from earmark.check.shortcuts import shortcuts
 from earmark.check.whole import (
     clips_of_classes,
     duplicates,
     groups_of_classes,
     labels_outside,
     problems_of_groups,
-    random_split_leak,
 )
 from earmark.dataset import Dataset
 from earmark.engine import Engine, Local
@@ -52,7 +53,8 @@ class Checkup:
     rows
         By row of the data set: what is wrong or odd about that clip.
     leakage
-        What a random 80/20 split of these clips would let through; ``None`` for multi-label data.
+        What a random 80/20 split of these clips would let through, and what the official folds do, with the leaks that
+        are known of them; ``None`` for multi-label data.
     sound
         Rates, channels and encodings with their counts; quantiles of duration, level and bandwidth.
     unfit
@@ -111,6 +113,7 @@ def check(
     dataset: Dataset,
     on_progress: Callable[[int, float], None] | None = None,
     engine: Engine | None = None,
+    copies: bool = True,
 ) -> Checkup:
     """Decode every clip once, on every core or a cluster, and say what is wrong with the data set.
 
@@ -120,15 +123,21 @@ def check(
         Told of how many clips are done, and how many seconds of sound that is.
     engine
         Where the work runs; this machine by default.
+    copies
+        Whether to look for copies in disguise: re-encoded, trimmed, looped ones. That takes longer than all the rest.
     """
     where = engine or Local()
-    found = measure(dataset, where, on_progress or (lambda done, seconds: None))
+    found = measure(dataset, where, on_progress or (lambda done, seconds: None), copies)
     rows: dict[int, list[Problem]] = {row: [problem] for row, problem in found.failed.items()}
     for row, problem in problems_of_clips(dataset, found):
         rows.setdefault(row, []).append(problem)
     for row, _, problem in duplicates(dataset, found):
         rows.setdefault(row, []).append(problem)
-    whole = [*dataset.problems, *problems_of_groups(dataset, found)]
+    audit = Audit(dataset, found)
+    for row, problem in audit.problems():
+        rows.setdefault(row, []).append(problem)
+    whole = [*dataset.problems, *problems_of_groups(dataset, found), *audit.leaks()]
+    whole += shortcuts(dataset, found, audit.rows)
     if dataset.tracks:
         whole += labels_outside(dataset, found, where)
     whole.sort(key=lambda p: p.kind == "unlisted")  # often very many: they must not hide the others
@@ -145,7 +154,7 @@ def check(
         {fold: int((clips.folds == fold).sum()) for fold in dataset.folds},
         (*problems, *whole),
         {row: tuple(told) for row, told in sorted(rows.items())},
-        random_split_leak(dataset, found),
+        audit.to_dict(),
         _sound(found),
         _unfit(dataset, found),
     )

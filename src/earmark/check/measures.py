@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -42,6 +43,8 @@ class Measures:
         By row: what is wrong with those that cannot be used.
     faults
         By row: what is wrong with their files, of those that can.
+    marked
+        The rows whose landmarks are known, ascending.
     """
 
     def __init__(self, count: int) -> None:
@@ -50,6 +53,9 @@ class Measures:
         self.encodings: list[str] = []
         self.failed: dict[int, Problem] = {}
         self.faults: dict[int, tuple[tuple[str, str], ...]] = {}
+        self.marked = array("q")
+        self._marks = array("I")
+        self._bounds = array("q", [0])
         self._known: dict[str, int] = {}
 
     def add(self, row: int, vitals: Vitals) -> None:
@@ -64,6 +70,10 @@ class Measures:
         )  # fmt: skip
         if vitals.faults:
             self.faults[row] = vitals.faults
+        if vitals.landmarks is not None:
+            self.marked.append(row)
+            self._marks.frombytes(vitals.landmarks.tobytes())
+            self._bounds.append(len(self._marks))
 
     @property
     def rows(self) -> IntArray:
@@ -77,18 +87,25 @@ class Measures:
         whole = halves.view(np.dtype((np.void, 16))).reshape(-1)
         return np.unique(whole, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
+    def landmarks_of(self, positions: IntArray) -> tuple[NDArray[np.uint32], IntArray]:
+        """Return the landmarks of some of `marked`, one after the other, and where each one's begin."""
+        marks, bounds = np.frombuffer(self._marks, np.uint32), np.frombuffer(self._bounds, np.int64)
+        parts = [marks[bounds[i] : bounds[i + 1]] for i in positions.tolist()]
+        return np.concatenate([*parts, np.empty(0, np.uint32)]), np.cumsum([0, *map(len, parts)])
+
     def counts(self, field: str) -> Counter[Any]:
         """Return how many usable clips have each value of a field."""
         found, counts = np.unique(self.values[field][self.good], return_counts=True)
         return Counter(dict(zip(found.tolist(), counts.tolist(), strict=True)))
 
 
-def measure(dataset: Dataset, engine: Engine, on_progress: OnProgress) -> Measures:
+def measure(dataset: Dataset, engine: Engine, on_progress: OnProgress, landmarks: bool = False) -> Measures:
     """Decode every clip once, wherever the engine works; tell how many are done, and how many seconds that is."""
     found = Measures(len(dataset.clips))
     total = 0.0
     on_progress(0, total)
-    results = each(engine, _examine, _places(dataset), around=kept_open)
+    look = _examine_and_mark if landmarks else _examine
+    results = each(engine, look, _places(dataset), around=kept_open)
     for row, result in enumerate(results):
         if isinstance(result, Vitals):
             found.add(row, result)
@@ -109,9 +126,13 @@ def _places(dataset: Dataset) -> Iterator[tuple[str, float | None, float | None]
         yield address, None if math.isnan(start) else start, None if math.isnan(end) else end
 
 
-def _examine(where: tuple[str, float | None, float | None]) -> Vitals | AudioError:
+def _examine_and_mark(where: tuple[str, float | None, float | None]) -> Vitals | AudioError:
+    return _examine(where, landmarks=True)
+
+
+def _examine(where: tuple[str, float | None, float | None], landmarks: bool = False) -> Vitals | AudioError:
     address, start, end = where
     try:
-        return examine(fetched(address), start, end)
+        return examine(fetched(address), start, end, landmarks)
     except AudioError as error:
         return error

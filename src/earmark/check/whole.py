@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -13,11 +12,8 @@ from earmark.check.measures import Measures
 from earmark.cut import lengths_of
 from earmark.dataset import Dataset
 from earmark.engine import Engine
-from earmark.errors import SplitError
 from earmark.labels.lint import outside, rare, similar, similar_names
-from earmark.leakage import leakage
 from earmark.readers.listing import count
-from earmark.split import Rows, SplitSettings, random_split
 from earmark.types import Clip, Problem
 
 FEW_GROUPS = 3
@@ -149,16 +145,3 @@ def _mixed_rates(measures: Measures, dataset: Dataset) -> Iterator[Problem]:
             yield Problem(
                 "rate_tells_class", label, f"{detail} {odd[~own].mean():.0%}: a model may learn the recorder"
             )
-
-
-def random_split_leak(dataset: Dataset, measures: Measures) -> dict[str, Any] | None:
-    """Return what a random 80/20 split would let through; ``None`` for multi-label data, or too few clips."""
-    rows = measures.rows
-    if not dataset.exclusive or len(rows) < 2:
-        return None
-    try:
-        settings = SplitSettings(validation_share=0.0)
-        found = leakage(random_split(Rows.of(dataset, rows, measures.sounds, ""), settings))
-    except SplitError:
-        return None
-    return {"random_split": found.to_dict(), "groups_known": dataset.grouping is not None}

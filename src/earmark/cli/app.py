@@ -75,6 +75,9 @@ def fetch(name: str | None, dest: str | None, progress: str, as_json: bool, **ho
 @click.argument("dataset")
 @options.data
 @options.strict
+@click.option(
+    "--quick", is_flag=True, help="Do not look for copies that were re-encoded, trimmed, resampled or looped."
+)
 @options.progress
 @click.option(
     "--fix-manifest",
@@ -86,13 +89,14 @@ def fetch(name: str | None, dest: str | None, progress: str, as_json: bool, **ho
 @options.engine
 @options.as_json
 def check(
-    dataset: str, strict: bool, progress: str, manifest: Path | None, engine: str, address: str | None,
-    workers: int | None, as_json: bool, **choices: Any,
+    dataset: str, strict: bool, quick: bool, progress: str, manifest: Path | None, engine: str,
+    address: str | None, workers: int | None, as_json: bool, **choices: Any,
 ) -> int:  # fmt: skip
     """Look the data set over, before anything is learnt from it.
 
     DATASET is a folder or a table of labelled sound. Every file is decoded once, on every core; nothing is changed.
-    Told are files that cannot be used, sounds that are odd, copies, contradictions, and what a random split would leak.
+    Told are files that cannot be used, sounds that are odd, copies, also in disguise, contradictions,
+    what a random split would leak, and whether the class can be told without listening.
     """
     from earmark.check import check as examine
     from earmark.check.manifest import write_manifest
@@ -108,7 +112,12 @@ def check(
         data, uncut = open_data(settings, where, terminal.measuring)
         data = replace(data, problems=(*data.problems, *uncut))
         terminal.found(data)
-        found = examine(data, lambda done, seconds: terminal.checking(done, len(data.clips), seconds), where)
+        found = examine(
+            data,
+            lambda done, seconds: terminal.checking(done, len(data.clips), seconds),
+            where,
+            copies=not quick,
+        )
     written = write_manifest(manifest, data, found) if manifest else None
     doctor.show(found, options.typed(settings), written, as_json)
     return 1 if strict and found.problems else 0

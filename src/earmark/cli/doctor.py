@@ -47,6 +47,10 @@ _TITLES = {
     "no_group": "recordings are not known",
     "unlisted": "sound files that nothing names",
     "no_decoder": "needing a decoder that is not installed",
+    "near_duplicate": "nearly the same sound as another clip: re-encoded, trimmed, looped",
+    "overlapping_cuts": "overlapping stretches of one file under different recordings",
+    "leak": "the same sound on both sides of the folds",
+    "shortcut": "ways to tell the class without listening",
     "rate_tells_class": "classes that their sample rate gives away",
 }
 
@@ -61,6 +65,7 @@ def show(found: Checkup, dataset: str, written: Manifest | None, as_json: bool) 
     _classes(out, found)
     _sound(out, found)
     _leak(out, found)
+    _folds(out, found)
     _things(out, found)
     if written:
         out.print(
@@ -116,11 +121,37 @@ def _leak(out: Console, found: Checkup) -> None:
     if not found.leakage or not found.leakage["groups_known"]:
         return
     leak = found.leakage["random_split"]
-    share = leak["test_clips_sharing_a_group"] / max(leak["test_clips"], 1)
+    share = leak["test_clips_sharing_a_sound"] / max(leak["test_clips"], 1)
     out.print(
         f"[bold]{'Leakage':<11}[/]a random split would leak {share:.0%} of its test clips; an oracle that only"
         f" recognises recordings would score {leak['oracle_accuracy']:.3f}"
     )
+
+
+def _folds(out: Console, found: Checkup) -> None:
+    folds = (found.leakage or {}).get("folds")
+    if not folds:
+        return
+    if folds["passes"]:
+        told = "no fold shares a recording or a sound with another"
+        told += (
+            ""
+            if found.leakage and found.leakage["copies_looked_for"]
+            else " (copies in disguise not looked for)"
+        )
+    else:
+        sharing = sum(of["sharing"] for of in folds["each"].values())
+        total = sum(of["test_clips"] for of in folds["each"].values())
+        share = f"{sharing:,} of {count(total, 'clip')} ({sharing / max(total, 1):.1%})"
+        told = f"{share} share a recording, or a copy, with another fold"
+    out.print(f"[bold]{'Folds':<11}[/]{told}")
+    for known in folds["known_exceptions"]:
+        one, other = known["recordings"]
+        pairs = count(len(known["clips"]), "pair of clips", "pairs of clips")
+        out.print(
+            f"{'':<11}but for a known exception: recordings {one} and {other} are alike ({pairs})",
+            style="dim", markup=False,
+        )  # fmt: skip
 
 
 def _things(out: Console, found: Checkup) -> None:

@@ -132,9 +132,10 @@ def _leak_line(out: Console, found: Leakage, known: bool, style: str = "yellow")
             "whose test clips may share recordings with training: no recordings are known.", style=style
         )
         return
+    more = found.test_clips_sharing_a_sound > found.test_clips_sharing_a_group
     out.print(
-        f"but {found.test_clips_sharing_a_group:,} of its {found.test_clips:,} test clips ({found.share:.1%}) share"
-        " a recording with training;\nan oracle that only recognises recordings would score"
+        f"but {found.test_clips_sharing_a_sound:,} of its {found.test_clips:,} test clips ({found.share:.1%}) share"
+        f" a recording{', or a copy,' * more} with training;\nan oracle that only recognises recordings would score"
         f" {found.oracle_accuracy:.3f}.",
         style=style,
     )

@@ -18,7 +18,9 @@ from earmark.extract.work import Done
 from earmark.store import NONE, Index, Part, Shelf, Store
 from earmark.types import Feature, FeatureTable, IntArray, Problem
 
-__all__ = ["CourseTable", "Courses", "Done", "Filled", "Progress", "extract", "extract_courses", "fill"]
+__all__ = [
+    "CourseTable", "Courses", "Done", "Filled", "OnNote", "Progress", "extract", "extract_courses", "fill",
+]  # fmt: skip
 
 _ATTEMPTS = 3  # to find the store in order: damage found is mended in the next
 
