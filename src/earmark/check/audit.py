@@ -18,8 +18,8 @@ from earmark.split import Rows, SplitSettings, random_split
 from earmark.types import Clip, IntArray, Problem, problem_of
 
 # Recordings of public data sets that are alike although their publishers' folds part them. They are told of, but are
-# nobody's fault who uses the folds. The list is what this audit found in those data sets (of UrbanSound8K, in folds 1 to
-# 3), so that they pass says only that nothing else was found. The correlation of their sounds, 150 to 3,500 Hz:
+# nobody's fault who uses the folds. The list is what this audit found in those data sets (of UrbanSound8K, in folds
+# 1 to 3), so that they pass says only that nothing else was found. The correlation of their sounds, 150 to 3,500 Hz:
 # 102305 and 37236, 0.90; 151080 and 151085, 0.51; 197318 and 197320, shots of a gun, up to 0.65, but also 0.25 to 0.57
 # between different shots, and 0.05 to 0.39 with other recordings' shots: rather one session than one sound.
 KNOWN: dict[str, frozenset[frozenset[str]]] = {
