@@ -21,14 +21,9 @@ from earmark.audio.sound import Sound, open_sound
 from earmark.types import FloatArray
 
 _FULL = 0.999  # of full scale: from here on a sample counts as clipped
-_FRAME = 1024  # samples that are transformed at once, to find the bandwidth
-_TOGETHER = 16  # so many frames in one call
-_DENSE, _NEAR, _APART = (
-    4,
-    1 << 11,
-    1 << 15,
-)  # so many frames stand near each other, for short sounds, the others apart
-_ROW = 1 << 12  # samples that are added up in single precision
+_FRAME = 1024  # samples that are added up in single precision, and of which a spectrum is taken
+_LOUDEST_FRAMES = 4  # of a piece: their spectra tell the bandwidth
+_TOGETHER = 16  # frames that are transformed in one call
 _FLOOR = 1e-8  # of the strongest band, in power: 80 dB below it, nothing is heard and coders leave nothing
 
 
@@ -129,9 +124,8 @@ class _Look:
         self._copies = sound.channels > 1
         self._loud = np.zeros(sound.channels, bool)  # the channels in which something was heard
         self._power = np.zeros(_FRAME // 2 + 1)
-        self._frames = np.empty((_TOGETHER, _FRAME), np.float32)
-        self._held = self._looks = self._next = 0  # frames not yet transformed; those taken; where one begins
-        self._short = np.empty(0, np.float32)
+        self._loudest: list[FloatArray] = []  # frames that are not yet transformed
+        self._short = np.empty(0, np.float32)  # a sound of less than a frame
 
     def at(self, frames: NDArray[Any]) -> None:
         """Take in the next piece, [n, channels]."""
@@ -148,10 +142,11 @@ class _Look:
         peak = max(float(flat.max()) - sound.silence, sound.silence - float(flat.min())) / sound.full
         if not peak <= LOUDEST:
             self._tame(mono)
-        self._measure_level(flat, peak, mono)
+        self._peak = max(self._peak, peak)
+        self._count_clipped(flat, peak)
         if sound.channels > 1:
             self._compare(frames)
-        self._pick(mono)
+        self._add_up(mono)
 
     def _tame(self, mono: FloatArray) -> None:
         """Count what is no number, note how large the others are, and keep both out of the sums."""
@@ -161,16 +156,13 @@ class _Look:
         np.nan_to_num(mono, copy=False, posinf=0, neginf=0)
         np.clip(mono, -LOUDEST, LOUDEST, out=mono)
 
-    def _measure_level(self, flat: NDArray[Any], peak: float, mono: FloatArray) -> None:
+    def _count_clipped(self, flat: NDArray[Any], peak: float) -> None:
         sound = self._sound
-        self._peak = max(self._peak, peak)
         # The largest of few steps is not so near to full scale.
         most = min(_FULL * sound.full, sound.full - 1) if sound.whole_numbers else _FULL
         if peak * sound.full >= most:
             top, bottom = sound.silence + most, sound.silence - most
             self._clipped += int(np.count_nonzero((flat >= top) | (flat <= bottom)))
-        self._sum += _sum(mono)
-        self._squares += float(np.dot(mono, mono))
 
     def _compare(self, frames: NDArray[Any]) -> None:
         for rows in (frames[:64], frames):  # nearly always the beginning says it
@@ -179,25 +171,27 @@ class _Look:
             if not self._loud.all():
                 self._loud |= (rows != self._sound.silence).any(axis=0)
 
-    def _pick(self, mono: FloatArray) -> None:
-        """Take some frames of a piece; or remember it, as it may be all there is of a short sound."""
-        begin, n = self._count - len(mono), len(mono)
-        if n < _FRAME:
-            if begin == 0:
-                self._short = mono.copy()
-            return
-        while self._next < self._count:
-            first = min(max(0, self._next - begin), n - _FRAME)
-            self._frames[self._held] = mono[first : first + _FRAME]
-            self._held, self._looks = self._held + 1, self._looks + 1
-            self._next = begin + first + (_NEAR if self._looks < _DENSE else _APART)
-            if self._held == _TOGETHER:
-                self._transform(self._frames)
-                self._held = 0
+    def _add_up(self, mono: FloatArray) -> None:
+        """Add the samples, their squares, and the spectra of the loudest frames, frame by frame and the rest."""
+        count = len(mono) // _FRAME
+        whole, rest = mono[: count * _FRAME].reshape(count, _FRAME), mono[count * _FRAME :]
+        energies = np.vecdot(whole, whole)
+        # As matrix products in single precision: four times as fast as in double precision, and as good as that.
+        self._sum += float((whole @ _ONES).sum(dtype=np.float64) + rest.sum(dtype=np.float64))
+        self._squares += float(energies.sum(dtype=np.float64) + np.dot(rest, rest))
+        if count:
+            loudest = np.argpartition(energies, -min(count, _LOUDEST_FRAMES))[-_LOUDEST_FRAMES:]
+            self._loudest.append(whole[loudest])
+        elif self._count == len(mono):
+            self._short = mono.copy()
+        if len(self._loudest) * _LOUDEST_FRAMES >= _TOGETHER:
+            self._add_spectra()
 
-    def _transform(self, frames: FloatArray) -> None:
+    def _add_spectra(self) -> None:
+        frames = np.concatenate(self._loudest or [self._short[None]])
         spectra = np.fft.rfft(frames * _window(frames.shape[1]), _FRAME)
         self._power += (spectra.real**2 + spectra.imag**2).sum(axis=0)
+        self._loudest = []
 
     def vitals(self, faults: tuple[Fault, ...]) -> Vitals:
         """Say what was found, or refuse what cannot be used."""
@@ -207,7 +201,8 @@ class _Look:
         if self._bad or self._wildest > LOUDEST:
             raise not_finite(self._path, self._bad, count, self._wildest)
         heard = int(np.count_nonzero(self._loud))
-        self._transform(self._frames[: self._held] if self._looks else self._short[None])
+        if self._loudest or count == len(self._short):
+            self._add_spectra()
         strong = np.flatnonzero(self._power > _FLOOR * self._power.max())
         return Vitals(
             count / sound.rate,
@@ -226,14 +221,7 @@ class _Look:
         )
 
 
-_ONES = np.ones(_ROW, np.float32)
-
-
-def _sum(samples: FloatArray) -> float:
-    """Return their sum: as a matrix product, four times as fast as in double precision, and as good as that."""
-    rows = len(samples) // _ROW
-    whole = samples[: rows * _ROW].reshape(rows, _ROW) @ _ONES
-    return float(whole.sum(dtype=np.float64) + samples[rows * _ROW :].sum(dtype=np.float64))
+_ONES = np.ones(_FRAME, np.float32)
 
 
 @lru_cache(maxsize=8)
