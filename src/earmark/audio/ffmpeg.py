@@ -122,10 +122,11 @@ class FfmpegSound:
         )
         if self._uniform is not None:
             self._uniform.restart()
-        self._blocks = self._gather(find)
+        self._blocks: Iterator[FloatArray] = self._gather(find)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the file, and of all that refers to this again: it is large, and not to wait for the collector."""
+        self._blocks, self._behind = iter(()), deque()
         self._leave()
         self._file.close()
 
