@@ -13,10 +13,10 @@ import numpy as np
 from clips import RATE, SECONDS, make_clips
 from contenders import with_earmark
 from earmark.audio import resample, riff
+from earmark.audio.fourier import rfft
 from earmark.engine import one_blas_thread
 from earmark.features import Mfcc
 from earmark.features.cepstrum import cosines
-from earmark.features.fourier import rfft
 from earmark.features.mel import mel_filters
 from interleave import one_core
 from table import Section, number

@@ -26,6 +26,7 @@ BENCHMARKS = (
     "features",
     "formats",
     "engine",
+    "doctor",
     "stores",
     "cluster",
     "training",

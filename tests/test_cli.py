@@ -119,8 +119,8 @@ def test_help_loads_next_to_nothing():
     heavy = [*HEAVY, "numpy", "onnxruntime", "soundfile", "soxr", "rich.progress", "rich.live"]
     assert not loaded & set(heavy)
     assert {m for m in loaded if m.startswith("earmark.")} == {
-        "earmark.cli", "earmark.cli.app", "earmark.cli.frame", "earmark.cli.options", "earmark.cli.store",
-        "earmark.cli.words", "earmark.errors",
+        "earmark.cli", "earmark.cli.app", "earmark.cli.frame", "earmark.cli.labels", "earmark.cli.options",
+        "earmark.cli.store", "earmark.cli.words", "earmark.errors",
     }  # fmt: skip
 
 
@@ -143,7 +143,7 @@ def test_prediction_loads_nothing_of_training(tone_model, tone_set):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["trian"], "train, evaluate, predict, run, store. Did you mean 'train'?"),
+        (["trian"], "train, evaluate, compare, predict, run, labels, store. Did you mean 'train'?"),
         (["train", "--epochs", "5", "x"], "No such option '--epochs'"),
         (["train"], "Missing argument 'DATASET'"),
         (["predict", "m.earmark"], "Missing argument 'PATH...'"),
@@ -254,10 +254,11 @@ def test_data_that_cannot_be_used(tmp_path, write_wav):
 
 def test_evaluate_with_a_model_takes_nothing_that_it_would_ignore(tone_model, tone_set):
     said = "A trained model brings its own recipe: leave out "
-    said += "--recipe, --model, --feature, --seed, --split, --folds and --set."
+    said += "--recipe, --model, --feature, --seed, --seeds, --split, --folds and --set."
     for option in (
         ["--model", "mlp"],
         ["--folds", "3"],
+        ["--seeds", "2"],
         ["--set", "train.epochs=2"],
         ["--recipe", "tutorial"],
     ):
@@ -382,14 +383,38 @@ def test_evaluate_prints_the_contract(earmark, tone_set, tmp_path):
         "confusion", "calibration", "seconds",
     }  # fmt: skip
     assert record["protocol"] == "3 folds, recordings held out"
-    assert [f.keys() for f in record["folds"]] == [{"fold", "accuracy", "n"}] * 3
+    assert [f.keys() for f in record["folds"]] == [{"fold", "accuracy", "sd", "n"}] * 3
     assert sum(f["n"] for f in record["folds"]) == 54
     assert record["accuracy"] == pytest.approx(np.mean([f["accuracy"] for f in record["folds"]]))
     assert record["random_split"].keys() >= {"accuracy", "test_clips_sharing_a_group", "oracle_accuracy"}
     assert record["random_split"]["test_clips_sharing_a_group"] > 0
-    assert record["calibration"].keys() == {"ece", "nll"}
+    assert record["calibration"].keys() == {"ece", "ece_adaptive", "nll", "brier", "reliability"}
+    assert sum(point["count"] for point in record["calibration"]["reliability"]) == 54
+    assert record["seeds"] == [{"seed": 0, "accuracy": record["accuracy"]}]
+    assert record["sd_seeds"] == 0.0
     assert np.array(record["confusion"]).sum() == 54
     assert "Training" in done.stderr
+
+
+def test_evaluate_over_seeds(earmark, tone_set, tmp_path):
+    done = earmark(
+        "evaluate", tone_set, PATTERN, "--folds", "3", "--seed", "4", "--seeds", "2", "--set", "train.epochs=4",
+        cwd=tmp_path,
+    )  # fmt: skip
+    (run,) = (tmp_path / "runs").iterdir()
+    record = json.loads((run / "report.json").read_text())
+    assert [s["seed"] for s in record["seeds"]] == [4, 5]
+    each = ", ".join(f"{s['accuracy']:.3f}" for s in record["seeds"])
+    assert f"Seeds 4, 5: {each}." in done.stdout
+    assert f" over folds, ± {record['sd_seeds']:.3f} over 2 seeds (95 % interval " in done.stdout
+    assert "± over seeds" in done.stdout
+    assert f"mAP {record['map']:.3f}" in done.stdout
+    assert f"Brier score {record['calibration']['brier']:.3f}." in done.stdout
+    assert "each clip counts 2 times, once a seed" in done.stdout
+    assert np.array(record["confusion"]).sum() == 2 * record["clips"] == 108
+    assert {row["average_precision"] is not None for row in record["per_class"].values()} == {True}
+    code, said = fails("evaluate", tone_set, PATTERN, "--seeds", "0")
+    assert (code, said) == (2, "The number of seeds is 0, but must be from 1 to 100.")
 
 
 def test_a_trained_model_is_not_judged_by_what_it_learnt(earmark, tone_model, tone_set):
@@ -440,7 +465,10 @@ def test_brackets_and_colons_in_labels(earmark, tone_set, tmp_path):
     judged = earmark("evaluate", "data", "--folds", "3", "--set", "train.epochs=2", cwd=tmp_path).stdout
     for label in ("[red]", ":dog:", "[b"):
         assert all(f" {label} " in text for text in (checked, shown, judged))
-    assert "[b/0.wav: the same sound as :dog:/0.wav" in checked
+    assert (
+        ":dog:/0.wav: the same sound as [b/0.wav, but another class and recording: :dog: here, [b there"
+        in checked
+    )
 
 
 # Pipes, interrupts and neighbours

@@ -160,8 +160,12 @@ def test_what_is_not_a_data_set(tmp_path, store):
     assert fails("extract", tmp_path / "absent")[0] == 2
     (tmp_path / "notes.txt").write_text("x")
     code, said = fails("extract", tmp_path / "notes.txt")
+    assert code == 1
+    assert said.startswith(f"{tmp_path / 'notes.txt'} is no label file that is known.")
+    (tmp_path / "notes.xyz").write_text("x")
+    code, said = fails("extract", tmp_path / "notes.xyz")
     assert code == 2
-    assert said.startswith(f"{tmp_path / 'notes.txt'} is a file.")
+    assert said.startswith(f"{tmp_path / 'notes.xyz'} is a file.")
 
 
 def test_to_another_place(earmark, tone_set, store, tmp_path):

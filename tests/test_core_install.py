@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,16 @@ def test_what_is_not_there_says_what_to_install(core_python, tone_set, command):
     done = run(core_python, "-m", "earmark", *command, *more, code=2)
     assert "which is not installed. Type: pip install 'earmark[train]'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_public_data_set_is_fetched(core_python, tmp_path):
+    with zipfile.ZipFile(tmp_path / "digits.zip", "w") as archive:
+        archive.writestr("recordings/0_theo_0.wav", b"sound")
+    done = run(
+        core_python, "-m", "earmark", "fetch", "fsdd", tmp_path / "fsdd", "--mirror", tmp_path / "digits.zip"
+    )
+    assert "fsdd: 1 file, 5 B." in done.stdout
+    assert "urbansound8k" in run(core_python, "-m", "earmark", "fetch").stdout
 
 
 def test_many_files_are_predicted_by_processes(core_python, tone_model, tone_set):

@@ -15,6 +15,8 @@ import pytest
 import earmark as package
 from conftest import ROOT
 from earmark.cli.app import app
+from earmark.fetch import DATASETS
+from earmark.files import size_text
 from earmark.readers import READERS
 from earmark.recipe import Recipe
 
@@ -73,6 +75,18 @@ def test_every_command_and_every_layout_is_documented():
     layouts = (ROOT / "docs" / "data-layouts.md").read_text()
     for name in READERS:
         assert f"| `{name}` |" in layouts
+
+
+def test_every_public_data_set_is_documented_as_it_is():
+    told = (ROOT / "docs" / "fetch.md").read_text()
+    for source in DATASETS.values():
+        (row,) = re.findall(rf"^\| `{source.name}` \| (.*) \|$", told, re.MULTILINE)
+        size, licence, origin = row.split(" | ")
+        assert size == size_text(source.bytes)
+        assert licence.startswith(source.licence.partition(" (")[0])
+        assert ("not for commercial use" in licence) is not source.commercial
+        assert origin.lower().startswith(source.origin)
+        assert ("--from kaggle" in origin) == (source.kaggle is not None)
 
 
 def test_every_room_is_in_the_map():

@@ -19,12 +19,14 @@ from earmark.bundle import read_bundle, write_bundle
 from earmark.dataset import Clips, Dataset
 from earmark.engine import cluster, open_engine
 from earmark.errors import (
+    ArchiveError,
     AudioError,
     BundleFormatError,
     DataError,
     EarmarkError,
     EmptyAudioError,
     EngineError,
+    FetchError,
     GoldenTestError,
     LayoutError,
     LeakageError,
@@ -45,6 +47,7 @@ from earmark.errors import (
 )
 from earmark.extract import extract
 from earmark.features import Mfcc
+from earmark.fetch import DATASETS, fetch
 from earmark.models import Mlp, Network
 from earmark.predict import Predictor, with_golden
 from earmark.readers import read
@@ -191,6 +194,16 @@ def run(place):
         pass
 
 
+def cannot_fetch(place):
+    source = replace(DATASETS["fsdd"], url="http://127.0.0.1:1/fsdd.zip", bytes=1, unpacked=1, files=1)
+    fetch(source, str(place.root / "digits"))
+
+
+def archive(place):
+    source = replace(DATASETS["fsdd"], unpacked=1, files=1)
+    fetch(source, str(place.root / "digits"), mirror=str(place.text("fsdd.zip", "<html>Not Found</html>")))
+
+
 def engine(place):
     cluster._ask("127.0.0.1:1")
 
@@ -222,6 +235,11 @@ def no_sklearn(place):
     holdout(rows([0, 1, 2, 3, 4, 5]), SplitSettings(rule="grouped"))
 
 
+def no_kagglehub(place):
+    place.without("kagglehub")
+    fetch(DATASETS["urbansound8k"], str(place.root / "us8k"), origin="kaggle")
+
+
 def no_pandas(place):
     place.without("pandas")
     Dataset("d", place.root, "folders", Clips.of([]), True, None, None, "none").to_pandas()
@@ -232,8 +250,8 @@ TABLE: list[tuple[type[EarmarkError], Callable[[Place], object], str]] = [
     (
         UnknownNameError,
         unknown_name,
-        "No layout is called 'urbansond8k'. There are: auto, esc50, folders, pattern, table, urbansound8k."
-        " Did you mean 'urbansound8k'?",
+        "No layout is called 'urbansond8k'. There are: audacity, auto, esc50, folders, fsd50k, pattern, raven,"
+        " segments, spans, speech_commands, table, textgrid, tracks, urbansound8k. Did you mean 'urbansound8k'?",
     ),
     (
         SettingError,
@@ -294,6 +312,12 @@ TABLE: list[tuple[type[EarmarkError], Callable[[Place], object], str]] = [
         " (at most 0.0001 allowed). Do not use this file; get it anew.",
     ),
     (StoreError, store, "ROOT/features is a file; a feature store needs a folder."),
+    (
+        FetchError,
+        cannot_fetch,
+        "Cannot reach 127.0.0.1: connection refused. Take another place with --mirror URL, or try again later.",
+    ),
+    (ArchiveError, archive, "ROOT/fsdd.zip is neither a zip file nor a tar.gz file."),
     (EngineError, engine, "No Ray cluster answers at 127.0.0.1:1: connection refused."),
     (RunError, run, f"ROOT/{RUN}/run.json is damaged. Delete the folder ROOT/{RUN} to start that run anew."),
     *(
@@ -308,6 +332,7 @@ TABLE: list[tuple[type[EarmarkError], Callable[[Place], object], str]] = [
             (no_filelock, "Training", "filelock", "train"),
             (no_onnx, "Writing a model", "onnx", "train"),
             (no_sklearn, "Dividing a data set", "scikit-learn", "train"),
+            (no_kagglehub, "--from kaggle", "kagglehub", "kaggle"),
             (no_pandas, "Dataset.to_pandas()", "pandas", "notebook"),
         )
     ),

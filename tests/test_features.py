@@ -14,9 +14,9 @@ import pytest
 import soundfile
 
 from earmark import audio
-from earmark.audio import decode, load, resample, scratch
+from earmark.audio import decode, fourier, load, resample, scratch
 from earmark.errors import AudioError, SettingError, UnknownNameError
-from earmark.features import FEATURES, Mfcc, feature_from_dict, feature_to_dict, fourier
+from earmark.features import FEATURES, Mfcc, feature_from_dict, feature_to_dict
 from earmark.features.mel import MelSpectrum, hz_to_mel, mel_filters, mel_to_hz
 from earmark.types import Feature, Waveform
 

@@ -13,7 +13,7 @@ import pytest
 
 from earmark import pipeline
 from earmark.bundle import read_bundle, write_bundle
-from earmark.errors import DataError
+from earmark.errors import DataError, SettingError
 from earmark.predict import Predictor
 from earmark.recipe import RECIPES, Recipe, load_recipe
 
@@ -273,3 +273,103 @@ def test_provenance_says_where_a_model_comes_from(tone_set, tmp_path):
     assert provenance["data"]["fingerprint"] == trained.prepared.table.dataset_fingerprint
     assert len(provenance["train_groups"]) == 18 - trained.report.groups
     assert replace(read_bundle(trained.bundle)).labels == ("hiss", "hum", "whistle")
+
+
+def tone_folds(tone_set: Path, folder: Path) -> Path:
+    """Write a table of the tones in three folds."""
+    names = [p.name.split("_") for p in sorted(tone_set.iterdir())]
+    rows = [(tone_set / "_".join(n), n[0], n[1], int(n[1][-1]) % 3 + 1) for n in names]
+    return table_with(folder / "tones.csv", rows)
+
+
+def test_each_seed_is_a_run_of_that_seed(tone_set, tmp_path):
+    """On official folds, two seeds together are what each gives by itself."""
+    recipe = Recipe().with_data(str(tone_folds(tone_set, tmp_path)), "auto", "")
+    recipe = recipe.with_values({"train.epochs": 3, "train.seed": 5, "split.seed": 5})
+    both = pipeline.evaluate(recipe, tmp_path / "runs", seeds=2)
+    alone = [
+        pipeline.evaluate(recipe.with_values({"train.seed": s, "split.seed": s}), tmp_path / "runs")
+        for s in (5, 6)
+    ]
+    assert both.judged.report.seeds == {
+        s: a.judged.report.accuracy for s, a in zip((5, 6), alone, strict=True)
+    }
+    rows = table(both.run / "predictions.csv")
+    for seed, a in zip("56", alone, strict=True):
+        assert [row for row in rows if row["seed"] == seed] == table(a.run / "predictions.csv")
+    for i, fold in enumerate(both.judged.folds):
+        each = [a.judged.folds[i]["accuracy"] for a in alone]
+        assert fold["accuracy"] == pytest.approx(np.mean(each))
+        assert fold["sd"] == pytest.approx(np.std(each, ddof=1))
+        assert fold["n"] == 18
+    record = json.loads((both.run / "report.json").read_text())
+    assert [s["seed"] for s in record["seeds"]] == [5, 6]
+    assert record["sd_seeds"] == pytest.approx(np.std([a.judged.report.accuracy for a in alone], ddof=1))
+
+
+def test_seeds_leave_the_folds_as_they_are(tone_set, tmp_path):
+    """Where folds are made, another seed is another network and validation part, and the same test clips."""
+    result = pipeline.evaluate(quick(tone_set, **{"train.epochs": 2}), tmp_path / "runs", seeds=3)
+    rows = table(result.run / "predictions.csv")
+    assert len(rows) == 3 * 54
+    assert list(rows[0])[:8] == ["path", "start", "end", "label", "predicted", "fold", "seed", "group"]
+    tested = {s: {(r["path"], r["fold"]) for r in rows if r["seed"] == s} for s in "012"}
+    assert tested["0"] == tested["1"] == tested["2"]
+    assert all(row["group"] == row["path"].split("_")[1] for row in rows)
+    roles = table(result.run / "split.csv")
+    columns = [f"fold_{i}{seed}" for seed in ("", "_seed_1", "_seed_2") for i in range(1, 6)]
+    assert list(roles[0])[5:] == [*columns, "random"]
+    for row in roles:
+        for i in range(1, 6):
+            is_test = [row[f"fold_{i}{seed}"] == "test" for seed in ("", "_seed_1", "_seed_2")]
+            assert len(set(is_test)) == 1
+    assert any(row["fold_1"] != row["fold_1_seed_1"] for row in roles)
+
+
+def test_the_same_seeds_give_the_same_run(tone_set, tmp_path):
+    recipe = quick(tone_set, **{"train.epochs": 2})
+    one, two = (pipeline.evaluate(recipe, tmp_path / f"r{i}", seeds=2) for i in (1, 2))
+    assert (one.run / "predictions.csv").read_bytes() == (two.run / "predictions.csv").read_bytes()
+    drop = {"run", "seconds", "features"}
+    told = [{k: v for k, v in r.to_dict().items() if k not in drop} for r in (one, two)]
+    assert told[0] == told[1]
+    assert one.run.name != pipeline.evaluate(recipe, tmp_path / "r1").run.name
+
+
+def test_a_tested_fold_teaches_no_seed_anything(noise_table, tmp_path):
+    """Whatever the labels of the third fold are, the networks that it tests go the same way, epoch by epoch."""
+    labels = np.array(["ab"[i // 3 % 2] for i in range(60)])
+    histories = []
+    for name, turn in (("as", False), ("turned", True)):
+        changed = labels.copy()
+        if turn:
+            third = np.arange(60) % 3 == 2
+            changed[third] = np.where(labels[third] == "a", "b", "a")
+        recipe = Recipe().with_values({"train.epochs": 6}).with_data(str(noise_table(changed)), "auto", "")
+        run = pipeline.evaluate(recipe, tmp_path / name, seeds=2).run
+        epochs = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+        # three folds and the random split, twice
+        histories.append({i: [e for e in epochs if e["network"] == i] for i in range(8)})
+    one, two = histories
+    for i in range(8):
+        assert (one[i] == two[i]) == (i in (2, 6))
+
+
+@pytest.mark.parametrize("seeds", [0, -1, 101])
+def test_a_number_of_seeds_that_makes_no_sense(tone_set, tmp_path, seeds):
+    with pytest.raises(SettingError, match=rf"^The number of seeds is {seeds}, but must be from 1 to 100\.$"):
+        pipeline.evaluate(quick(tone_set), tmp_path / "runs", seeds=seeds)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_recordings_with_an_identical_sound_have_one_name_in_the_predictions(tone_set, tmp_path):
+    """They stand and fall together when runs are compared."""
+    same = tmp_path / "same"
+    same.mkdir()
+    for path in tone_set.iterdir():
+        (same / path.name).write_bytes(path.read_bytes())
+    (same / "hum_hum1_0.wav").write_bytes((same / "hum_hum0_0.wav").read_bytes())
+    run = pipeline.evaluate(quick(same, **{"train.epochs": 2}), tmp_path / "runs").run
+    groups = {row["path"]: row["group"] for row in table(run / "predictions.csv")}
+    assert groups["hum_hum0_1.wav"] == groups["hum_hum1_2.wav"] == "hum0"
+    assert groups["hum_hum2_0.wav"] == "hum2"

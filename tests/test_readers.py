@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import json
 import os
 import tempfile
 import time
@@ -21,7 +22,8 @@ from earmark.errors import (
     TableError,
     UnknownNameError,
 )
-from earmark.readers import READERS, detect, read, read_sounds, rows
+from earmark.labels import FORMS, Labels, Region, converted, to_bytes
+from earmark.readers import READERS, detect, fsd50k, read, read_sounds, rows
 from earmark.readers.listing import Listing, natural
 from earmark.readers.pattern import Template
 
@@ -65,6 +67,12 @@ def make_esc50(root):
     return touch(root, "audio/1-9-A-0.wav", "audio/2-9-B-0.wav", "audio/1-5-A-3.wav")
 
 
+def make_speech_commands(root):
+    write_table(root / "validation_list.txt", "dog/0a1b2c3d_nohash_0.wav")
+    write_table(root / "testing_list.txt", "cat/ffff0000_nohash_1.wav")
+    return touch(root, "dog/0a1b2c3d_nohash_0.wav", "cat/ffff0000_nohash_1.wav", "cat/0a1b2c3d_nohash_0.wav")
+
+
 def make_folders(root):
     return touch(root, "dog/10.wav", "dog/2.wav", "cat/deep/1.FLAC")
 
@@ -78,12 +86,44 @@ def make_pattern(root):
     return touch(root, "dog_rex_10.wav", "dog_rex_2.wav", "cat_tom_1.wav")
 
 
+def make_fsd50k(root):
+    write_table(root / "FSD50K.ground_truth/dev.csv", "fname,labels,mids,split",
+        '64760,"Electric_guitar,Guitar,Music","/m/02sgy,/m/0342h,/m/04rlf",train',
+        '16399,"Guitar,Music","/m/0342h,/m/04rlf",val')  # fmt: skip
+    write_table(root / "FSD50K.ground_truth/eval.csv", "fname,labels,mids", "37199,Bark,/m/05tny_")
+    for part, told in (("dev", {"64760": "ann", "16399": "bob"}), ("eval", {"37199": "bob"})):
+        about = {name: {"title": "t", "tags": [], "uploader": who} for name, who in told.items()}
+        file = root / f"FSD50K.metadata/{part}_clips_info_FSD50K.json"
+        write_table(file, json.dumps(about))
+    return touch(
+        root, "FSD50K.dev_audio/64760.wav", "FSD50K.dev_audio/16399.wav", "FSD50K.eval_audio/37199.wav"
+    )
+
+
+def make_tracks(form):
+    """Return what makes two recordings with label files of a form."""
+
+    def make(root):
+        told = {"dawn": (Region(0.5, 1.25, "dog"), Region(2.0, 3.5, "cat")), "dusk": (Region(0, 1, "dog"),)}
+        touch(root, *(f"{name}.wav" for name in told))
+        for name, regions in told.items():
+            data = to_bytes(converted(Labels("audacity", regions), form))
+            (root / f"{name}{FORMS[form].suffix}").write_bytes(data)
+        return root
+
+    return make
+
+
 # What each reader's small layout looks like, and what has to be in it. A reader without an entry fails.
 LAYOUTS = {
     "urbansound8k": (make_urbansound8k, "audio/fold1/new.wav"),
     "esc50": (make_esc50, "audio/new.wav"),
+    "speech_commands": (make_speech_commands, "dog/new.wav"),
+    "fsd50k": (make_fsd50k, "FSD50K.dev_audio/new.wav"),
     "folders": (make_folders, "dog/new.wav"),
     "table": (make_table, "new.wav"),
+    "tracks": (make_tracks("audacity"), "new.wav"),
+    **{name: (make_tracks(name), "new.wav") for name in FORMS},
     "pattern": (make_pattern, "dog_lassie_1.wav"),
 }
 PATTERNS = {"pattern": "{label}_{group}_{take}.wav"}
@@ -107,8 +147,10 @@ def groups(dataset):
 
 
 def test_the_public_surface():
-    assert earmark.readers.__all__ == ["READERS", "Reader", "detect", "read", "read_sounds"]
-    assert list(READERS) == ["urbansound8k", "esc50", "table", "folders", "pattern"]
+    assert earmark.readers.__all__ == ["READERS", "Reader", "TrackSettings", "detect", "read", "read_sounds"]
+    assert list(READERS) == [
+        "urbansound8k", "esc50", "fsd50k", "speech_commands", "table", "tracks", *FORMS, "folders", "pattern"
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", READERS)
@@ -124,7 +166,7 @@ class TestEveryReader:
         assert READERS[name].name == name == dataset.layout
         assert len(dataset.clips) == 3
         assert dataset.problems == ()
-        assert dataset.exclusive
+        assert dataset.exclusive == (name != "fsd50k")
         assert list(dataset.labels) == sorted(dataset.labels)
         assert all(dataset.file(clip).is_file() for clip in dataset.clips)
         assert all(clip.group for clip in dataset.clips)
@@ -169,6 +211,9 @@ class TestEveryReader:
         if name in PATTERNS:
             assert not READERS[name].matches(root)
             assert read(root, pattern=PATTERNS[name]).layout == name
+        elif name in FORMS:
+            assert not READERS[name].matches(root)
+            assert detect(root) is READERS["tracks"]
         else:
             assert detect(root) is READERS[name]
             assert read(str(root)).layout == name
@@ -740,6 +785,124 @@ class TestPattern:
         assert found == dict(zip(names, values, strict=True))
 
 
+class TestTableNames:
+    """Other names of the columns, and several labels a row."""
+
+    @pytest.mark.parametrize("path", ["filename", "file_name", "fname", "FILE"])
+    def test_other_names_of_the_path(self, tmp_path, path):
+        touch(tmp_path, "a.wav", "b.wav")
+        file = write_table(tmp_path / "t.csv", f"{path},label", "a.wav,dog", "b.wav,cat")
+        assert paths(read(file)) == ["a.wav", "b.wav"]
+        assert detect(tmp_path).name == "table"
+        assert read(file).problems == ()
+
+    def test_the_column_itself_comes_first(self, tmp_path):
+        touch(tmp_path, "a.wav")
+        file = write_table(tmp_path / "t.csv", "file,path,label,labels", "b.wav,a.wav,dog,cat")
+        dataset = read(file)
+        assert (paths(dataset), dataset.labels) == (["a.wav"], ("dog",))
+        assert {p.detail for p in dataset.problems} == {
+            "the column 'file' is not used",
+            "the column 'labels' is not used",
+        }
+
+    def test_labels_parted_by_commas_or_bars(self, tmp_path):
+        touch(tmp_path, "a.wav", "b.wav", "c.wav")
+        lines = ['a.wav,"rain, dog,rain"', "b.wav,cat|rain", "c.wav,cat"]
+        dataset = read(write_table(tmp_path / "t.csv", "fname,labels", *lines))
+        assert [clip.labels for clip in dataset.clips] == [("dog", "rain"), ("cat", "rain"), ("cat",)]
+        assert not dataset.exclusive
+        with pytest.raises(TableError, match="line 2: the label 'dog,' has an empty part"):
+            read(write_table(tmp_path / "t.csv", "fname,labels", 'a.wav,"dog,"'))
+
+    def test_a_comma_in_a_single_label_stays(self, tmp_path):
+        touch(tmp_path, "a.wav")
+        assert read(write_table(tmp_path / "t.csv", "fname,label", 'a.wav,"rain, heavy"')).labels == (
+            "rain, heavy",
+        )
+
+    def test_times_by_other_names_are_no_table_of_whole_files(self, tmp_path):
+        """What the table reader would not understand must not be left out in silence."""
+        touch(tmp_path, "a.wav")
+        file = write_table(tmp_path / "t.csv", "filename,onset,offset,label", "a.wav,0.5,1,dog")
+        dataset = read(file)
+        assert (dataset.layout, dataset.clips[0].start) == ("tracks", 0.5)
+        assert read(tmp_path).layout == "tracks"
+
+
+class TestFsd50k:
+    def test_rows_become_clips(self, tmp_path):
+        dataset = read(make_fsd50k(tmp_path))
+        assert [(c.path, c.labels, c.group) for c in dataset.clips] == [
+            ("FSD50K.dev_audio/64760.wav", ("Electric_guitar", "Guitar", "Music"), "ann"),
+            ("FSD50K.dev_audio/16399.wav", ("Guitar", "Music"), "bob"),
+            ("FSD50K.eval_audio/37199.wav", ("Bark",), "bob"),
+        ]
+        assert (dataset.grouping, dataset.folds, dataset.exclusive) == ("uploader", (), False)
+        assert dataset.title == "FSD50K, development (2 clips) and evaluation (1 clip), 4 classes"
+
+    def test_one_part_alone_and_the_folder_above(self, tmp_path):
+        make_fsd50k(tmp_path / "FSD50K")
+        (tmp_path / "FSD50K/FSD50K.ground_truth/dev.csv").unlink()
+        dataset = read(tmp_path)
+        assert dataset.root == tmp_path / "FSD50K"
+        assert dataset.title == "FSD50K, evaluation (1 clip), 1 class"
+        assert kinds(dataset) == {"unlisted": 2}
+
+    def test_a_part_whose_sound_is_not_here(self, tmp_path):
+        make_fsd50k(tmp_path)
+        (tmp_path / "FSD50K.eval_audio/37199.wav").unlink()
+        (tmp_path / "FSD50K.dev_audio/16399.wav").unlink()
+        details = {(p.path, p.detail) for p in read(tmp_path).problems}
+        assert details == {
+            ("FSD50K.eval_audio", "not here at all: 1 clip of FSD50K.ground_truth/eval.csv"),
+            ("FSD50K.dev_audio/16399.wav", "line 3 of FSD50K.ground_truth/dev.csv names it"),
+        }
+        (tmp_path / "FSD50K.dev_audio/64760.wav").unlink()
+        with pytest.raises(LayoutError, match="name 3 clips, and none of the files is there"):
+            read(tmp_path)
+
+    def test_without_uploaders(self, tmp_path):
+        make_fsd50k(tmp_path)
+        (tmp_path / "FSD50K.metadata/eval_clips_info_FSD50K.json").write_text(
+            '{"1": {"uploader": "x"}, "2": 3}'
+        )
+        dataset = read(tmp_path)
+        assert groups(dataset)[2] == "FSD50K.eval_audio/37199.wav"
+        assert problem(dataset, "no_group").detail == (
+            "the uploader of 1 clip is not known; each such clip is taken as its own group"
+        )
+        for part in ("dev", "eval"):
+            (tmp_path / f"FSD50K.metadata/{part}_clips_info_FSD50K.json").unlink()
+        dataset = read(tmp_path)
+        assert (dataset.grouping, dataset.problems) == (None, ())
+        assert groups(dataset) == paths(dataset)
+
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            ('{\n"1": ', r", line 2: this is not JSON \(Expecting value\). Get the file anew"),
+            ("[]", ": this is not a record for each clip"),
+            ("[" * 100_000, ": this is not JSON"),
+        ],
+    )
+    def test_what_is_said_about_clips_may_be_damaged(self, tmp_path, text, said):
+        (make_fsd50k(tmp_path) / "FSD50K.metadata/dev_clips_info_FSD50K.json").write_text(text)
+        with pytest.raises(TableError, match=f"dev_clips_info_FSD50K.json{said}"):
+            read(tmp_path)
+
+    def test_a_limit(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(fsd50k, "MAX_INFO_BYTES", 10)
+        with pytest.raises(TableError, match="it is larger than 0 MB"):
+            read(make_fsd50k(tmp_path))
+
+    def test_an_empty_label(self, tmp_path):
+        make_fsd50k(tmp_path)
+        write_table(tmp_path / "FSD50K.ground_truth/eval.csv", "fname,labels,mids", '37199,"Bark,",x')
+        with pytest.raises(TableError, match=r"eval.csv, line 2: 'Bark,' has an empty label"):
+            read(tmp_path)
+
+
 class TestAsking:
     def test_an_unknown_layout(self, tmp_path):
         with pytest.raises(
@@ -844,7 +1007,10 @@ class TestListing:
         (inside / "self.wav").symlink_to(inside / "self.wav")
         listing = Listing.of(inside)
         assert listing.ordered == ["cat/2.wav", "dog/1.wav"]
-        assert [(p.kind, p.path) for p in listing.problems] == [("unreadable", "self.wav")]
+        assert [(p.kind, p.path, p.detail) for p in listing.problems] == [
+            ("unreadable", "gone.wav", "the link leads nowhere"),
+            ("unreadable", "self.wav", "the link cannot be followed"),
+        ]
 
     def test_a_name_that_is_not_text(self, tmp_path):
         make_folders(tmp_path)

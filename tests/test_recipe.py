@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from earmark.errors import EarmarkError, PathError, SettingError, UnknownNameError
 from earmark.features import Mfcc
+from earmark.listener import Silent
 from earmark.models import Mlp
 from earmark.pipeline import prepare
 from earmark.recipe import RECIPES, DataSettings, Recipe, load_recipe
@@ -127,7 +128,8 @@ CONSISTS = f"consists of the tables: {SECTIONS}."
             {"feature": {"name": "mfc"}},
             "No feature is called 'mfc'. There are: log_mel, mfcc, stats. Did you mean 'mfcc'?",
         ),
-        ({"data": {"pat": 1}}, "[data] has no setting 'pat'. There are: path, layout, pattern. Did you mean 'path'?"),
+        ({"data": {"pat": 1}}, "[data] has no setting 'pat'. There are: path, layout, pattern, window, hop,"
+            " min_overlap, several, background, point_width, unit, label_column. Did you mean 'path'?"),
         ({"data": {"path": 5}}, "[data] path is 5, but must be text."),
         ({"train": {"epochs": True}}, "[train] epochs is True, but must be a whole number."),
         ({"train": {"epochs": 0}}, "[train] epochs is 0, but must be from 1 to 100000."),
@@ -209,13 +211,21 @@ class HeardError(Exception):
 
 
 def data_outcome(settings, monkeypatch):
-    def listen(*arguments):
-        raise HeardError(arguments)
+    """What reading and cutting are told."""
+    heard = []
 
-    monkeypatch.setattr("earmark.pipeline.read", listen)
-    with pytest.raises(HeardError) as caught:
-        prepare(Recipe(data=settings), None)
-    return caught.value.args
+    def listen(*arguments):
+        heard.append(arguments)
+
+    def stop(dataset, how, *more):
+        heard.append(how)
+        raise HeardError
+
+    monkeypatch.setattr("earmark.data.read", listen)
+    monkeypatch.setattr("earmark.data.cut", stop)
+    with pytest.raises(HeardError):
+        prepare(Recipe(data=settings), Silent())
+    return heard
 
 
 def split_outcome(settings, monkeypatch):
@@ -248,7 +258,10 @@ def fit_outcome(model, train, folder):
 
 
 OTHER_VALUES = {
-    DataSettings(path="a"): {"path": "b", "layout": "table", "pattern": "{label}.wav"},
+    DataSettings(path="a", window=2.0): {
+        "path": "b", "layout": "table", "pattern": "{label}.wav", "window": 3.0, "hop": 1.0, "min_overlap": 0.3,
+        "several": "longest", "background": "none", "point_width": 0.5, "unit": "samples", "label_column": "3",
+    },
     SplitSettings(rule="grouped"): {
         "rule": "official", "test_share": 0.4, "validation_share": 0.3, "folds": 4, "seed": 1,
     },
@@ -330,7 +343,6 @@ def test_how_a_file_is_heard_is_passed_on(write_wav, tmp_path):
 def test_a_feature_that_keeps_time_is_refused_before_anything_breaks(tone_set):
     recipe = Recipe().with_values({"feature.statistics": []})
     recipe = recipe.with_data(str(tone_set), "auto", "{label}_{group}_{take}.wav")
-    from earmark.listener import Silent
 
     with pytest.raises(EarmarkError) as caught:
         prepare(recipe, Silent())

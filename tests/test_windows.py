@@ -16,14 +16,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import ROOT
+from earmark import cut as cutting
 from earmark.audio import decode, kept
 from earmark.audio.kept import kept_open
 from earmark.audio.length import seconds_of
+from earmark.cut import Cut
 from earmark.dataset import Clips, Dataset
 from earmark.engine import Lost
 from earmark.errors import AudioError, SettingError, TooLongAudioError
 from earmark.extract import fill
-from earmark.extract.windows import _cuts, windows
 from earmark.features import LogMel
 from earmark.readers import read_sounds
 from earmark.store import Store
@@ -44,7 +45,7 @@ def dataset(folder: Path, *clips: Clip) -> Dataset:
 
 
 def cut_up(data: Dataset, length: float, hop: float):
-    return windows(data, length, hop, Here())
+    return cutting.cut(data, Cut(length, hop), Here())
 
 
 def noise(seconds: float, seed: int = 0, rate: int = RATE) -> np.ndarray:
@@ -63,7 +64,7 @@ def test_every_moment_is_in_a_window(begin, seconds, length, share):
     if hop > length or seconds / hop > 5000:
         return
     end = begin + seconds
-    cuts = list(_cuts(begin, end, length, hop))
+    cuts = list(cutting._spans(begin, end, length, hop))
     assert cuts[0][0] == begin
     assert cuts[-1][1] == pytest.approx(end, abs=2e-6)
     assert all(b <= end + 1e-6 * max(1, end) for _, b in cuts)
@@ -326,6 +327,7 @@ def test_a_long_recording_and_a_long_table_stay_small(monkeypatch, tmp_path, cap
     path.unlink()
     cuts = memory.table(tmp_path, 4000, 0.5, 60)
     assert memory.measure("table", cuts, tmp_path, 300, "--layout", "table"), capsys.readouterr().out
+    assert memory.measure_check("doctor", cuts, 300, "--layout", "table"), capsys.readouterr().out
     shutil.rmtree(tmp_path)
 
 
@@ -355,7 +357,7 @@ def test_a_file_that_kills_whoever_opens_it_is_named(write_wav, tmp_path, monkey
 
     told = []
     data = dataset(tmp_path, *(Clip(name, (), name) for name in ("bad.wav", "good.wav")))
-    cut, problems = windows(data, 2.0, 2.0, Mortal(), lambda *of: told.append(of))
+    cut, problems = cutting.cut(data, Cut(2.0), Mortal(), lambda *of: told.append(of))
     assert [clip.path for clip in cut.clips] == ["good.wav"] * 2
     assert [(p.kind, p.path) for p in problems] == [("crashed", "bad.wav")]
     assert told == [(0, 2), (1, 2), (2, 2)]

@@ -10,7 +10,7 @@
     │   └── MissingExtraError       a part that was not installed; says which extra brings it
     ├── DataError                   the data cannot be used as asked
     │   ├── LayoutError             no reader knows this folder
-    │   ├── TableError              a metadata table that cannot be understood; names file and line
+    │   ├── TableError              a table or label file that cannot be understood; names file and line
     │   ├── SplitError              the clips cannot be divided as asked
     │   └── LeakageError            a recording, or identical audio, stands on both sides of a split
     ├── AudioError                  one file (path, reason)
@@ -25,6 +25,8 @@
     │   ├── BundleFormatError       not a bundle, damaged, too large, or of another version
     │   └── GoldenTestError         it opens, but does not give the scores it promises
     ├── StoreError                  a feature store that cannot be used, or a damaged file in it
+    ├── FetchError                  a public data set that cannot be had: the server, the network, the disk
+    │   └── ArchiveError            an archive that is not what it should be, or not safe to unpack
     ├── EngineError                 a cluster that cannot be reached, or cannot do the work
     └── RunError                    a run folder that cannot be used
 """
@@ -99,9 +101,16 @@ class LayoutError(DataError):
 
 
 class TableError(DataError):
-    """A metadata table that cannot be understood."""
+    """A table or a label file that cannot be understood.
+
+    Attributes
+    ----------
+    line, detail
+        Where, if in a certain line, and what is wrong.
+    """
 
     def __init__(self, path: object, line: int | None, detail: str) -> None:
+        self.line, self.detail = line, detail
         where = f"{path}, line {line}" if line is not None else f"{path}"
         super().__init__(f"{where}: {detail}")
 
@@ -192,6 +201,14 @@ class GoldenTestError(BundleError):
 
 class StoreError(EarmarkError):
     """A feature store that cannot be used, or a file in it that is not what it was."""
+
+
+class FetchError(EarmarkError):
+    """A public data set that cannot be had: the server, the network or the disk does not let us."""
+
+
+class ArchiveError(FetchError):
+    """An archive that is damaged, is not the one it should be, or is not safe to unpack."""
 
 
 class EngineError(EarmarkError):

@@ -27,7 +27,7 @@ def write_atomically(path: Path, data: bytes) -> None:
     try:
         with temporary.open("xb") as file:
             with suppress(OSError):  # a file system without locks
-                _hold(file)
+                hold(file)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -53,13 +53,13 @@ def sweep(folder: Path) -> int:
         with suppress(OSError):  # held, or gone already
             if time.time() - temporary.stat().st_mtime > _YOUNG:
                 with temporary.open("r+b") as file:
-                    _hold(file)
+                    hold(file)
                 temporary.unlink()
                 swept += 1
     return swept
 
 
-def _hold(file: BinaryIO) -> None:
+def hold(file: BinaryIO) -> None:
     """Lock a file until it is closed, or refuse. Where there are no such locks, an open file cannot be removed."""
     try:
         import fcntl
@@ -71,3 +71,15 @@ def _hold(file: BinaryIO) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write ``value`` as indented JSON, atomically."""
     write_atomically(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def size_text(size: int) -> str:
+    """Return a size for a person.
+
+    >>> size_text(0), size_text(98_784), size_text(4_430_000_000)
+    ('0 B', '98.8 kB', '4.43 GB')
+    """
+    for unit, name in ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
+        if size >= unit:
+            return f"{size / unit:.3g} {name}"
+    return f"{size} B"

@@ -11,10 +11,11 @@ from earmark.split import Split
 
 if TYPE_CHECKING:
     from earmark.extract import Progress
+    from earmark.fetch import Plan
 
 
 class Listener(Protocol):
-    """What `pipeline` tells while it works."""
+    """What `pipeline` and `fetch` tell while they work."""
 
     def found(self, dataset: Dataset) -> None:
         """A data set was read."""
@@ -24,6 +25,12 @@ class Listener(Protocol):
 
     def measuring(self, done: int, total: int) -> None:
         """The lengths of so many files are known, of those that are cut into windows."""
+
+    def offered(self, plan: Plan) -> None:
+        """A public data set will be fetched: what, how large, under which licence."""
+
+    def fetching(self, stage: str, done: int, total: int | None) -> None:
+        """So many bytes of a stage of a fetch are done, of those that are known of."""
 
     def noted(self, text: str) -> None:
         """Something is odd, and was dealt with."""

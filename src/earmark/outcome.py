@@ -108,7 +108,7 @@ class Judged:
     protocol
         What was done, for a person: "official folds 1, 2, 3 of 10".
     folds
-        For each fold: its number, accuracy and clips.
+        For each fold: its number, accuracy, the accuracy's standard deviation over seeds, and clips.
     """
 
     protocol: str
@@ -212,10 +212,11 @@ class EvaluateResult:
         return {
             "model": self.model,
             "protocol": self.judged.protocol,
-            **{key: report[key] for key in ("accuracy", "sd", "interval", "macro_f1")},
+            **{key: report[key] for key in ("accuracy", "sd", "sd_seeds", "interval", "macro_f1", "map")},
             "folds": self.judged.folds,
+            "seeds": report["seeds"] if self.run else [],
             "random_split": random,
-            **{key: report[key] for key in ("per_class", "confusion", "calibration")},
+            **{key: report[key] for key in ("per_class", "confusion", "calibration", "clips", "groups")},
             "labels": list(self.judged.report.per_class),
             "run": str(self.run) if self.run else None,
             "left_out": self.left_out,

@@ -19,19 +19,18 @@ import numpy as np
 
 from earmark import record, runs
 from earmark.bundle import SUFFIX, Bundle, group_hash, read_bundle, write_bundle
+from earmark.data import DataSettings, open_data
 from earmark.engine import Engine, Local
-from earmark.errors import DataError, SplitError
-from earmark.evaluate import Report, Scored, report
+from earmark.errors import DataError, SettingError, SplitError
+from earmark.evaluate import Report, Scored, joined, report, spread
 from earmark.extract import Progress, fill
 from earmark.extract import extract as extract_table
-from earmark.extract.windows import windows
 from earmark.leakage import leakage
 from earmark.listener import Listener, Silent
 from earmark.models import model_to_dict
 from earmark.outcome import EvaluateResult, Extracted, Judged, Prepared, TrainResult
 from earmark.predict import Predictor, with_golden
-from earmark.readers import read, read_sounds
-from earmark.recipe import DataSettings, Recipe
+from earmark.recipe import Recipe
 from earmark.remote import is_uri, shown
 from earmark.split import (
     TEST,
@@ -47,9 +46,10 @@ from earmark.split import (
 from earmark.store import Store
 from earmark.train import Fitted, Task, fit
 from earmark.train import Problem as Training
-from earmark.types import Feature, IntArray, Problem
+from earmark.types import Feature, IntArray
 
 RUNS = Path("runs")
+_MOST_SEEDS = 100
 
 
 def train(
@@ -86,7 +86,8 @@ def train(
     with _open_run(runs_folder, recipe, ready, "train", listener) as run:
         fitted, seconds = _fit(recipe, ready, [split, *honest], run, listener, engine)
         bundles = [_bundle(recipe, ready, f) for f in fitted]
-        scored = [_score(b, ready, s) for b, s in zip(bundles, [split, *honest], strict=True)]
+        seed = recipe.train.seed
+        scored = [_score(b, ready, s, seed) for b, s in zip(bundles, [split, *honest], strict=True)]
         result = TrainResult(
             output or run.folder / f"model{SUFFIX}",
             run.folder,
@@ -105,7 +106,7 @@ def train(
         if output is not None:
             write_bundle(output, bundle)
         record.write_splits(run, ready, {"role": split})
-        record.write_predictions(run, ready, scored[:1])
+        record.write_predictions(run, ready, scored[:1], [split.test_fold])
         run.write_json("report.json", {**result.to_dict(), **result.report.to_dict()})
         run.finish()
     return result
@@ -116,33 +117,54 @@ def evaluate(
     runs_folder: Path = RUNS,
     listener: Listener | None = None,
     engine: Engine | None = None,
+    seeds: int = 1,
 ) -> EvaluateResult:
     """Judge a recipe on every fold in turn, and set beside it what a random split would have claimed.
 
-    All folds and the random split are trained as one stack of networks.
+    All folds and the random split, of every seed, are trained as one stack of networks.
+
+    Parameters
+    ----------
+    seeds
+        How many times each fold is trained: with the recipe's seeds, with the next ones, and so on. The clips of a
+        fold stay the same; a seed decides the validation part, the initial weights, the order of rows and dropout.
     """
+    if not 1 <= seeds <= _MOST_SEEDS:
+        raise SettingError(f"The number of seeds is {seeds}, but must be from 1 to {_MOST_SEEDS}.")
     listener = listener or Silent()
+    draws = [_reseeded(recipe, i) for i in range(seeds)]
     ready = prepare(recipe, listener, engine)
-    folds = cross_validation(ready.rows, recipe.split)
+    folds = [cross_validation(ready.rows, recipe.split, draw.split.seed) for draw in draws]
     random = random_split(ready.rows, recipe.split)
-    listener.divided(folds, ready.dataset)
-    with _open_run(runs_folder, recipe, ready, "evaluate", listener) as run:
-        splits = [*folds, random]
-        fitted, seconds = _fit(recipe, ready, splits, run, listener, engine)
-        scored = [_score(_bundle(recipe, ready, f), ready, s) for s, f in zip(splits, fitted, strict=True)]
+    listener.divided(folds[0], ready.dataset)
+    with _open_run(runs_folder, recipe, ready, "evaluate", listener, seeds) as run:
+        tasks = [(s, d.train.seed) for own, d in zip(folds, draws, strict=True) for s in (*own, random)]
+        splits, own_seeds = [s for s, _ in tasks], [seed for _, seed in tasks]
+        fitted, seconds = _fit(recipe, ready, splits, run, listener, engine, own_seeds)
+        each = [
+            _score(_bundle(recipe, ready, f), ready, s, seed)
+            for (s, seed), f in zip(tasks, fitted, strict=True)
+        ]
+        of_a_seed = len(folds[0]) + 1
+        scored = [joined(each[i::of_a_seed]) for i in range(of_a_seed)]
         result = EvaluateResult(
             recipe.model.name,
             run.folder,
             ready,
-            _judge(folds, scored[:-1], ready, recipe),
+            _judge(folds[0], scored[:-1], ready, recipe),
             _judge([random], scored[-1:], ready, recipe),
             leakage(random),
             0,
             {"extract": ready.seconds, "train": seconds},
         )
-        names = [f"fold_{fold['fold']}" for fold in result.judged.folds]
-        record.write_splits(run, ready, dict(zip([*names, "random"], splits, strict=True)))
-        record.write_predictions(run, ready, scored[:-1])
+        numbers = [fold["fold"] for fold in result.judged.folds]
+        named = {
+            f"fold_{number}" + f"_seed_{draw.train.seed}" * (i > 0): split
+            for i, (own, draw) in enumerate(zip(folds, draws, strict=True))
+            for number, split in zip(numbers, own, strict=True)
+        }
+        record.write_splits(run, ready, {**named, "random": random})
+        record.write_predictions(run, ready, scored[:-1], numbers)
         run.write_json("report.json", result.to_dict())
         run.finish()
     return result
@@ -201,7 +223,6 @@ def extract(
     features: Sequence[Feature],
     store: Store | None = None,
     engine: Engine | None = None,
-    window: tuple[float, float] | None = None,
     listener: Listener | None = None,
 ) -> Extracted:
     """Fill a store with features of a data set's clips, which need no labels here.
@@ -210,16 +231,11 @@ def extract(
     ----------
     store
         Where they go; `Store` by default.
-    window
-        Length and hop, seconds: each clip is cut into windows, and those are the clips.
     """
     listener, store = listener or Silent(), store or Store()
-    dataset = read_sounds(data.path, data.layout, data.pattern or None)
-    listener.found(dataset)
     began = time.perf_counter()
-    uncut: tuple[Problem, ...] = ()
-    if window is not None:
-        dataset, uncut = windows(dataset, *window, engine, listener.measuring)
+    dataset, uncut = open_data(data, engine, listener.measuring, labelled=False)
+    listener.found(dataset)
     filled = fill(dataset, features, store, engine or Local(), listener.extracting, listener.noted)
     skipped = {i: p for f in range(len(features)) for i, p in filled.problems(dataset, f).items()}
     return Extracted(
@@ -240,12 +256,13 @@ def prepare(recipe: Recipe, listener: Listener, engine: Engine | None = None) ->
     DataError
         When the data cannot be trained on.
     """
-    data = recipe.data
-    dataset = read(data.path, data.layout, data.pattern or None)
+    dataset, uncut = open_data(recipe.data, engine, listener.measuring)
+    dataset = replace(dataset, problems=(*dataset.problems, *uncut))
     listener.found(dataset)
     if not dataset.exclusive:
+        way = " Type --several longest to keep the one that a window has most of." if dataset.tracks else ""
         raise DataError(
-            f"{dataset.name} has clips with several labels; this model needs exactly one label a clip."
+            f"{dataset.name} has clips with several labels; this model needs exactly one label a clip.{way}"
         )
     if len(dataset.labels) < 2:
         raise DataError(
@@ -262,6 +279,12 @@ def prepare(recipe: Recipe, listener: Listener, engine: Engine | None = None) ->
     return Prepared(dataset, table, Rows.of_table(dataset, table), last.so_far, time.perf_counter() - began)
 
 
+def _reseeded(recipe: Recipe, by: int) -> Recipe:
+    """Return the recipe with each seed greater by ``by``."""
+    split = replace(recipe.split, seed=recipe.split.seed + by)
+    return replace(recipe, split=split, train=replace(recipe.train, seed=recipe.train.seed + by))
+
+
 def _honest_splits(ready: Prepared, recipe: Recipe) -> list[Split]:
     """Return the folds to tell a random score by; none where no recordings are known, or too few."""
     if resolve_rule("auto", ready.rows) == "grouped" and ready.dataset.grouping is None:
@@ -274,13 +297,13 @@ def _honest_splits(ready: Prepared, recipe: Recipe) -> list[Split]:
 
 @contextmanager
 def _open_run(
-    base: Path, recipe: Recipe, ready: Prepared, action: str, listener: Listener
+    base: Path, recipe: Recipe, ready: Prepared, action: str, listener: Listener, seeds: int = 1
 ) -> Iterator[runs.Run]:
     tables = recipe.to_dict()
     # What the data is matters, not where it lies: a moved data set carries its unfinished run on.
     tables["data"] = {"fingerprint": ready.table.dataset_fingerprint}
     name = f"{ready.dataset.name}-{action}-{recipe.model.name}"
-    with runs.open_run(base, name, [action, tables, runs.versions()]) as run:
+    with runs.open_run(base, name, [action, tables, seeds, runs.versions()]) as run:
         listener.run(run)
         where = recipe.data.path  # so that it runs from any folder, and without a key that a URI may hold
         whole = shown(where) if is_uri(where) else str(Path(where).resolve())
@@ -296,10 +319,14 @@ def _fit(
     run: runs.Run,
     listener: Listener,
     engine: Engine | None,
+    seeds: Sequence[int] | None = None,
 ) -> tuple[list[Fitted], float]:
     classes = len(ready.dataset.labels)
     problem = Training(ready.table.values, ready.rows.targets, classes, recipe.model, recipe.train)
-    tasks = [Task(s.positions(TRAIN), s.positions(VALIDATION), recipe.train.seed) for s in splits]
+    seeds = seeds or [recipe.train.seed] * len(splits)
+    tasks = [
+        Task(s.positions(TRAIN), s.positions(VALIDATION), seed) for s, seed in zip(splits, seeds, strict=True)
+    ]
     began = time.perf_counter()
     with (run.folder / "metrics.jsonl").open("a") as metrics:
 
@@ -348,10 +375,15 @@ def _sound_hashes(ready: Prepared, positions: IntArray) -> list[str]:
     ]
 
 
-def _score(bundle: Bundle, ready: Prepared, split: Split) -> Scored:
+def _score(bundle: Bundle, ready: Prepared, split: Split, seed: int) -> Scored:
     positions = split.positions(TEST)
-    probabilities = Predictor(bundle).score(ready.table.values[positions])
-    return Scored(positions, ready.rows.targets[positions], ready.rows.joined[positions], probabilities)
+    return Scored(
+        positions,
+        ready.rows.targets[positions],
+        ready.rows.joined[positions],
+        Predictor(bundle).score(ready.table.values[positions]),
+        np.full(len(positions), seed, np.int64),
+    )
 
 
 def _judge(splits: list[Split], scored: list[Scored], ready: Prepared, recipe: Recipe) -> Judged:
@@ -366,7 +398,8 @@ def _judge(splits: list[Split], scored: list[Scored], ready: Prepared, recipe: R
         {
             "fold": i + 1 if split.test_fold is None else split.test_fold,
             "accuracy": s.accuracy,
-            "n": len(s.positions),
+            "sd": spread(list(s.accuracies().values())),
+            "n": s.clips,
         }
         for i, (split, s) in enumerate(zip(splits, scored, strict=True))
     ]

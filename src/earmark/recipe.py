@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from earmark.data import DataSettings
 from earmark.errors import MissingExtraError, PathError, SettingError, UnknownNameError
 from earmark.features import FEATURES, Mfcc, feature_from_dict, feature_to_dict
 from earmark.models import MODELS, Mlp, model_from_dict, model_to_dict
@@ -19,23 +20,6 @@ from earmark.types import Feature
 _STATISTICS = ("mean", "std", "delta_mean", "delta_std")
 _MAX_FILE = 2**20
 _SECTIONS = ("data", "split", "feature", "model", "train")
-
-
-@dataclass(frozen=True, slots=True)
-class DataSettings:
-    """Which data set.
-
-    Parameters
-    ----------
-    path
-        A folder or a table.
-    layout, pattern
-        As `earmark.readers.read` takes them; an empty pattern is none.
-    """
-
-    path: str = ""
-    layout: str = "auto"
-    pattern: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +96,9 @@ class Recipe:
             tables[section][setting] = value
         return Recipe.from_dict(tables)
 
-    def with_data(self, path: str, layout: str, pattern: str) -> Recipe:
-        """Return the recipe for another data set."""
-        return replace(self, data=DataSettings(path, layout, pattern))
+    def with_data(self, path: str, layout: str = "auto", pattern: str = "", **more: Any) -> Recipe:
+        """Return the recipe for another data set; ``more`` are settings of `DataSettings` that are to change."""
+        return replace(self, data=replace(self.data, path=path, layout=layout, pattern=pattern, **more))
 
     def to_toml(self) -> str:
         """Return the recipe as the text of a recipe file."""

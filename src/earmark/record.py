@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
+
+import numpy as np
 
 from earmark.evaluate import Scored
 from earmark.outcome import Prepared
-from earmark.runs import Run
+from earmark.runs import ANSWER, PREDICTIONS, Run
 from earmark.split import ROLES, Split
 from earmark.train import Fitted
 
@@ -34,18 +37,26 @@ def write_splits(run: Run, ready: Prepared, splits: dict[str, Split]) -> None:
     run.write_csv("split.csv", ["path", "start", "end", "label", "group", *splits], rows)
 
 
-def write_predictions(run: Run, ready: Prepared, scored: list[Scored]) -> None:
-    """Write what was said about each tested clip; probabilities in full, so that runs can be compared."""
+def write_predictions(run: Run, ready: Prepared, scored: list[Scored], folds: Sequence[int | None]) -> None:
+    """Write what was said about each tested clip; probabilities in full, so that runs can be compared.
+
+    The group is the recording; recordings that share an identical sound have the name of one of them, since they too
+    stand and fall together.
+    """
     labels, clips, index = ready.dataset.labels, ready.dataset.clips, ready.table.rows
+    units, first = np.unique(ready.rows.joined, return_index=True)
+    names = dict(zip(units.tolist(), ready.rows.names[first].tolist(), strict=True))
 
-    def row(position: int, target: int, probabilities: list[float]) -> list[object]:
-        clip = clips[int(index[position])]
-        predicted = labels[max(range(len(labels)), key=probabilities.__getitem__)]
-        return [clip.path, clip.start, clip.end, labels[target], predicted, *map(repr, probabilities)]
+    def rows() -> Iterator[list[object]]:
+        for part, fold in zip(scored, folds, strict=True):
+            seeds = [0] * len(part.positions) if part.seeds is None else part.seeds.tolist()
+            columns = (part.positions, part.targets, part.groups, part.probabilities)
+            for position, target, group, likely, seed in zip(
+                *(c.tolist() for c in columns), seeds, strict=True
+            ):
+                clip = clips[int(index[position])]
+                predicted = labels[max(range(len(labels)), key=likely.__getitem__)]
+                told = (clip.path, clip.start, clip.end, labels[target], predicted, fold, seed, names[group])
+                yield [*told, *map(repr, likely)]
 
-    rows = (
-        row(p, t, q)
-        for s in scored
-        for p, t, q in zip(s.positions.tolist(), s.targets.tolist(), s.probabilities.tolist(), strict=True)
-    )
-    run.write_csv("predictions.csv", ["path", "start", "end", "label", "predicted", *labels], rows)
+    run.write_csv(PREDICTIONS, [*ANSWER, *labels], rows())

@@ -20,6 +20,9 @@ from earmark.errors import MissingExtraError, RunError
 from earmark.files import write_atomically, write_json
 
 STATE = "run.json"
+PREDICTIONS = "predictions.csv"
+# The first columns of the predictions; the probabilities follow, each under its label.
+ANSWER = ("path", "start", "end", "label", "predicted", "fold", "seed", "group")
 _LONGEST_NAME = 100
 _PACKAGES = ("earmark", "numpy", "scipy", "soundfile", "soxr", "onnxruntime", "onnx", "scikit-learn")
 

@@ -13,7 +13,7 @@ Rules
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -252,9 +252,16 @@ def holdout(rows: Rows, settings: SplitSettings) -> Split:
     return _with_validation(rows, settings, parts == 0, "grouped")
 
 
-def cross_validation(rows: Rows, settings: SplitSettings) -> list[Split]:
-    """Divide once for each fold, official or made, with that fold as the test part: each row is tested once."""
+def cross_validation(rows: Rows, settings: SplitSettings, seed: int | None = None) -> list[Split]:
+    """Divide once for each fold, official or made, with that fold as the test part: each row is tested once.
+
+    Parameters
+    ----------
+    seed
+        Of the validation parts, where they shall be others while the folds stay those of ``settings.seed``.
+    """
     rule = resolve_rule(settings.rule, rows)
+    drawn = settings if seed is None else replace(settings, seed=seed)
     if rule == "random":
         raise SplitError(
             "A random split is no protocol to evaluate by; its score is shown beside the honest one anyway."
@@ -266,10 +273,10 @@ def cross_validation(rows: Rows, settings: SplitSettings) -> list[Split]:
                 f"{rows.dataset[0]} has official folds, and each is tested; a number of folds goes with"
                 " --split grouped."
             )
-        return [_official(rows, settings, fold) for fold in rows.present_folds]
+        return [_official(rows, drawn, fold) for fold in rows.present_folds]
     count = settings.folds or FOLDS
     parts = _grouped_parts(rows.targets, rows.joined, count, settings.seed)
-    return [_with_validation(rows, settings, parts == i, "grouped") for i in range(count)]
+    return [_with_validation(rows, drawn, parts == i, "grouped") for i in range(count)]
 
 
 def random_split(rows: Rows, settings: SplitSettings) -> Split:

@@ -77,6 +77,66 @@ def problem_of(clip: Clip, kind: str, reason: str) -> Problem:
 
 
 @dataclass(frozen=True, slots=True)
+class Region:
+    """A stretch of a recording that somebody named, as a label file has it.
+
+    Parameters
+    ----------
+    start, end
+        Seconds from the start of the recording; equal for a point.
+    label
+        The name, without the blanks around it. It may be empty.
+    low, high
+        Hz, where frequencies were marked too.
+    recording
+        The sound file that the label file itself names for it; empty where it names none.
+    extra
+        What else was said about it, as pairs of column and text: a selection's number, a confidence, a tier.
+    line
+        Where it stands in its file, from 1; 0 when it stands in none.
+    source
+        The text that it was read from with what follows up to the next one, so that it can be written as it was.
+
+    Examples
+    --------
+    >>> Region(0.5, 1.25, "dog", line=3) == Region(0.5, 1.25, "dog", line=7)
+    True
+    """
+
+    start: float
+    end: float
+    label: str
+    low: float | None = None
+    high: float | None = None
+    recording: str = ""
+    extra: tuple[tuple[str, str], ...] = ()
+    line: int = field(default=0, compare=False)
+    source: str = field(default="", compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """What one label file, or one tier of it, says about one recording.
+
+    Parameters
+    ----------
+    path
+        The recording, as clips name it.
+    file
+        The label file, relative to the data set's root.
+    regions
+        In the order of the file; none where somebody listened and heard nothing.
+    form
+        How the file is written: a key of `earmark.labels.FORMS`.
+    """
+
+    path: str
+    file: str
+    regions: tuple[Region, ...]
+    form: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Waveform:
     """Mono sound.
 

@@ -35,7 +35,10 @@ def fault_at_the_end(path: Path) -> Fault | None:
             return None
         size = file.seek(0, os.SEEK_END)
         file.seek(0)
-        return look(file, size)
+        try:
+            return look(file, size)
+        except (OSError, OverflowError):  # a damaged header that leads to no place at all
+            return None
 
 
 def _compare(told: int, there: int) -> Fault | None:

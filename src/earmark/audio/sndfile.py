@@ -133,4 +133,6 @@ class SndfileSound:
 def _reason(error: Any, said: str = "") -> str:
     """Return libsndfile's own words without the path, which stands beside them anyway."""
     text = str(getattr(error, "error_string", error)).strip().removeprefix("Error : ").rstrip(".")
+    if text.startswith("File does not exist"):  # so it says of bytes that only their name calls an MP3
+        text = "format not recognised"
     return f"{said or 'not readable as sound'} ({text[:1].lower()}{text[1:]})"

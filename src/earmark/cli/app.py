@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import click
 
 from earmark.cli import options
 from earmark.cli.frame import app, command
+from earmark.cli.labels import labels
 from earmark.cli.store import store
 from earmark.errors import SettingError, UnknownNameError
 
@@ -43,28 +45,72 @@ def demo(out: Path, seed: int) -> int:
     return show_demo(out, seed)
 
 
+@command("fetch", "earmark fetch urbansound8k UrbanSound8K")
+@click.argument("name", required=False)
+@click.argument("dest", required=False)
+@click.option("--from", "origin", metavar="SOURCE", help="Whom to get it from: its publisher, or kaggle.")
+@click.option(
+    "--mirror",
+    metavar="URL|PATH",
+    help="Another address of the archive; or a file, or the folder that it is in.",
+)
+@click.option("--checksum", metavar="ALGORITHM:HEX", help="Of what the mirror has, where that was repacked.")
+@click.option(
+    "--keep-archive", is_flag=True, help="Keep the archive beside DEST, for other times and places."
+)
+@options.progress
+@options.as_json
+def fetch(name: str | None, dest: str | None, progress: str, as_json: bool, **how: Any) -> int:
+    """Fetch a public data set into a new folder.
+
+    Without a NAME the data sets are listed. DEST becomes the data set once it is whole and checked; an interrupted or
+    killed run goes on when the same command is given again.
+    """
+    from earmark.cli import fetch as fetching
+
+    return fetching.fetch(name, dest, progress, as_json, **how) if name else fetching.listed(as_json, **how)
+
+
 @command("check", "earmark check my-recordings --strict")
 @click.argument("dataset")
 @options.data
 @options.strict
 @options.progress
+@click.option(
+    "--fix-manifest",
+    "manifest",
+    type=click.Path(path_type=Path),
+    metavar="OUT.csv",
+    help="Write a table of the clips that are fit, and beside it one of those left out, each with the reason.",
+)
+@options.engine
 @options.as_json
-def check(dataset: str, layout: str, pattern: str, strict: bool, progress: str, as_json: bool) -> int:
+def check(
+    dataset: str, strict: bool, progress: str, manifest: Path | None, engine: str, address: str | None,
+    workers: int | None, as_json: bool, **choices: Any,
+) -> int:  # fmt: skip
     """Look the data set over, before anything is learnt from it.
 
-    DATASET is a folder or a table of labelled sound. Told are unreadable, silent, duplicated and missing clips, and
-    what a random split would leak.
+    DATASET is a folder or a table of labelled sound. Every file is decoded once, on every core; nothing is changed.
+    Told are files that cannot be used, sounds that are odd, copies, contradictions, and what a random split would leak.
     """
     from earmark.check import check as examine
-    from earmark.cli import show
+    from earmark.check.manifest import write_manifest
+    from earmark.cli import doctor, ready
     from earmark.cli.events import watcher
-    from earmark.readers import read
+    from earmark.data import DataSettings, open_data
+    from earmark.engine import open_engine
 
-    data = read(dataset, layout, pattern or None)
+    ready.can_write(manifest, "--fix-manifest")
+    settings = DataSettings(dataset, **options.data_of(choices))
+    where = open_engine(engine, workers, address)
     with watcher(progress) as terminal:
+        data, uncut = open_data(settings, where, terminal.measuring)
+        data = replace(data, problems=(*data.problems, *uncut))
         terminal.found(data)
-        found = examine(data, lambda done, seconds: terminal.checking(done, len(data.clips), seconds))
-    show.check(found, as_json)
+        found = examine(data, lambda done, seconds: terminal.checking(done, len(data.clips), seconds), where)
+    written = write_manifest(manifest, data, found) if manifest else None
+    doctor.show(found, options.typed(settings), written, as_json)
     return 1 if strict and found.problems else 0
 
 
@@ -77,8 +123,6 @@ def check(dataset: str, layout: str, pattern: str, strict: bool, progress: str, 
     "--recipe", default="default", metavar="NAME|FILE", help="Whose feature to take where none is named."
 )
 @options.change
-@click.option("--window", type=float, metavar="SECONDS", help="Cut every clip into windows of this length.")
-@click.option("--hop", type=float, metavar="SECONDS", help="From window to window; the length by default.")
 @click.option(
     "--to", metavar="STORE", help="A folder or a URI; by default the one that later runs look into."
 )
@@ -87,9 +131,8 @@ def check(dataset: str, layout: str, pattern: str, strict: bool, progress: str, 
 @options.strict
 @options.as_json
 def extract(
-    dataset: str, names: tuple[str, ...], recipe: str, changes: tuple[str, ...], window: float | None,
-    hop: float | None, to: str | None, layout: str, pattern: str, engine: str, address: str | None,
-    workers: int | None, progress: str, strict: bool, as_json: bool,
+    dataset: str, names: tuple[str, ...], recipe: str, changes: tuple[str, ...], to: str | None, engine: str,
+    address: str | None, workers: int | None, progress: str, strict: bool, as_json: bool, **choices: Any,
 ) -> int:  # fmt: skip
     """Compute features of every clip, and keep them.
 
@@ -102,20 +145,16 @@ def extract(
     from earmark import pipeline
     from earmark.cli.events import watcher
     from earmark.engine import open_engine
-    from earmark.recipe import DataSettings
     from earmark.store import Store
 
-    if hop is not None and window is None:
-        raise SettingError("--hop goes with --window.")
+    shape = options.data_of(choices)
     made = [
-        options.make_recipe(recipe, feature=name, changes=changes).feature
+        options.make_recipe(recipe, feature=name, changes=changes).with_data(dataset, **shape)
         for name in dict.fromkeys(names) or (None,)
     ]
-    data = DataSettings(dataset, layout, pattern)
-    cut = None if window is None else (window, window if hop is None else hop)
     with watcher(progress) as terminal:
         where = open_engine(engine, workers, address)
-        result = pipeline.extract(data, made, Store(to), where, cut, terminal)
+        result = pipeline.extract(made[0].data, [m.feature for m in made], Store(to), where, terminal)
     show.extract(result, as_json)
     return 1 if strict and result.problems else 0
 
@@ -129,14 +168,14 @@ def extract(
 @options.data
 @options.where
 @options.outcome
-def train(dataset: str, output: Path | None, layout: str, pattern: str, **choices: Any) -> int:
+def train(dataset: str, output: Path | None, **choices: Any) -> int:
     """Train a classifier, and test it on recordings it has not heard.
 
     DATASET is a folder or a table of labelled sound. The model becomes one file. An interrupted run goes on when the
     same command is given again.
     """
-    how = options.split_off(choices)
-    return _train(options.make_recipe(**choices).with_data(dataset, layout, pattern), output, **how)
+    how, shape = options.split_off(choices), options.data_of(choices)
+    return _train(options.make_recipe(**choices).with_data(dataset, **shape), output, **how)
 
 
 def _train(
@@ -164,12 +203,18 @@ def _train(
 @options.training
 @options.split
 @click.option("--folds", type=int, help="Parts of a cross-validation where there are no official folds.")
+@click.option(
+    "--seeds",
+    type=int,
+    metavar="N",
+    help="Train each fold N times: with the seed, the next, …; 1 by default.",
+)
 @options.data
 @options.where
 @options.outcome
 def evaluate(
-    target: str, dataset: str | None, folds: int | None, layout: str, pattern: str, engine: str,
-    address: str | None, workers: int | None, progress: str, runs: Path, strict: bool, as_json: bool, **choices: Any,
+    target: str, dataset: str | None, folds: int | None, seeds: int | None, engine: str, address: str | None,
+    workers: int | None, progress: str, runs: Path, strict: bool, as_json: bool, **choices: Any,
 ) -> int:  # fmt: skip
     """Judge a recipe on every fold in turn, or a trained model.
 
@@ -184,6 +229,7 @@ def evaluate(
     from earmark.cli.events import watcher
     from earmark.engine import open_engine
 
+    shape = options.data_of(choices)
     changes = (*choices.pop("changes"), *([f"split.folds={folds}"] if folds is not None else []))
     made = options.make_recipe(changes=changes, **choices)
     if (
@@ -194,12 +240,13 @@ def evaluate(
     with watcher(progress) as terminal:
         if dataset is not None:
             recipe = choices.pop("recipe")
-            if changes or recipe != "default" or any(value is not None for value in choices.values()):
+            given = any(value is not None for value in (seeds, *choices.values()))
+            if changes or recipe != "default" or given:
                 raise SettingError(
-                    "A trained model brings its own recipe: leave out --recipe, --model, --feature, --seed, --split,"
-                    " --folds and --set."
+                    "A trained model brings its own recipe: leave out --recipe, --model, --feature, --seed, --seeds,"
+                    " --split, --folds and --set."
                 )
-            made = made.with_data(dataset, layout, pattern)
+            made = made.with_data(dataset, **shape)
             result = pipeline.evaluate_bundle(Path(target), made, terminal, where)
         elif target.endswith(".earmark"):
             raise SettingError(
@@ -208,9 +255,30 @@ def evaluate(
         else:
             ready.can_train()
             ready.can_hold_runs(runs)
-            result = pipeline.evaluate(made.with_data(target, layout, pattern), runs, terminal, where)
+            made, count = made.with_data(target, **shape), 1 if seeds is None else seeds
+            result = pipeline.evaluate(made, runs, terminal, where, count)
     show.evaluate(result, as_json)
     return 1 if strict and result.prepared.problems else 0
+
+
+@command(
+    "compare",
+    "earmark compare runs/UrbanSound8K-evaluate-mlp-1a2b3c4d runs/UrbanSound8K-evaluate-mlp-5e6f7a8b",
+)
+@click.argument("a", type=click.Path(path_type=Path), metavar="RUN")
+@click.argument("b", type=click.Path(path_type=Path), metavar="RUN")
+@options.as_json
+def compare(a: Path, b: Path, as_json: bool) -> int:
+    """Say which of two runs is better, and whether the difference is more than noise.
+
+    Each RUN is a folder that train or evaluate left, both of the same data set. They are compared on the clips that
+    both tested, with whole recordings resampled. The first is A, the second B.
+    """
+    from earmark.cli.comparison import show
+    from earmark.compare import compare as judge
+
+    show(judge(a, b), as_json)
+    return 0
 
 
 @command("predict", "earmark predict model.earmark siren.wav a-folder --format json")
@@ -261,4 +329,5 @@ def run(recipe: str, output: Path | None, changes: tuple[str, ...], **how: Any) 
     return _train(made, output, **how)
 
 
+app.add_command(labels)
 app.add_command(store)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from rich.console import Console
@@ -9,7 +10,7 @@ from rich.markup import escape
 
 from earmark import pipeline
 from earmark.check import check
-from earmark.cli import predictions, show
+from earmark.cli import doctor, predictions, show
 from earmark.cli.progress import Terminal
 from earmark.demo import make_demo
 from earmark.predict import Predictor, expand
@@ -33,7 +34,7 @@ def demo(out: Path, seed: int) -> int:
     with Terminal() as terminal:
         terminal.found(dataset)
         found = check(dataset, lambda done, seconds: terminal.checking(done, len(dataset.clips), seconds))
-    show.check(found, as_json=False)
+    doctor.show(found, shlex.quote(str(data)), None, as_json=False)
     recipe = RECIPES["default"].with_data(str(data), "auto", "")
     step(
         f"train {data} -o {model}",

@@ -17,6 +17,7 @@ from earmark.split import Split
 
 if TYPE_CHECKING:
     from earmark.extract import Progress
+    from earmark.fetch import Plan
 
 _INTERVAL = 0.5  # seconds between two events of one kind
 
@@ -28,6 +29,7 @@ class Events:
         self._began: dict[str, float] = {}
         self._told: dict[str, float] = {}
         self._last: dict[str, dict[str, Any]] = {}
+        self._first: dict[str, int] = {}
 
     def __enter__(self) -> Events:
         return self
@@ -74,6 +76,26 @@ class Events:
     def measuring(self, done: int, total: int) -> None:
         """The lengths of so many files are known."""
         self._now_and_then("lengths", done == total, done=done, total=total)
+
+    def offered(self, plan: Plan) -> None:
+        """A public data set will be fetched."""
+        source = plan.source
+        self._tell(
+            "fetch", name=source.name, url=plan.address, to=str(plan.dest), licence=source.licence,
+            commercial=source.commercial, bytes=plan.download, bytes_unpacked=source.unpacked, bytes_free=plan.free,
+        )  # fmt: skip
+
+    def fetching(self, stage: str, done: int, total: int | None) -> None:
+        """More bytes of a stage are done."""
+        event, now = stage.lower(), time.perf_counter()
+        if event not in self._first or done < self._first[event]:
+            self._first[event], self._began[event] = done, now
+        elapsed, new = now - self._began[event], done - self._first[event]
+        rate = new / elapsed if elapsed > 1e-6 else 0.0
+        self._now_and_then(
+            event, done == total, done=done, total=total, bytes_per_second=rate,
+            seconds_left=(total - done) / rate if rate and total is not None else None,
+        )  # fmt: skip
 
     def noted(self, text: str) -> None:
         """Something is odd, and was dealt with."""

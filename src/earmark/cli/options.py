@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import click
 from earmark.errors import SettingError
 
 if TYPE_CHECKING:
+    from earmark.data import DataSettings
     from earmark.recipe import Recipe
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -49,15 +51,41 @@ def _layout(names: str) -> Decorator:
     return click.option("--layout", default="auto", metavar="NAME", help=f"{names}; found out by default.")
 
 
-_pattern = click.option(
-    "--pattern",
-    default="",
-    metavar="TEXT",
-    help="How file names are made, such as '{label}_{group}_{take}.wav'.",
+_shape = _all(
+    click.option(
+        "--pattern",
+        default="",
+        metavar="TEXT",
+        help="How file names are made, such as '{label}_{group}_{take}.wav'.",
+    ),
+    click.option(
+        "--window", type=float, metavar="SECONDS", help="Cut recordings into windows of this length."
+    ),
+    click.option(
+        "--hop", type=float, metavar="SECONDS", help="From window to window; the length by default."
+    ),
+    click.option(
+        "--min-overlap",
+        type=float,
+        metavar="SHARE",
+        help="A window has the label of a region that covers this share of it, or of which it holds this share; 0.5.",
+    ),
+    click.option("--several", metavar="WHICH", help="Of several labels of a window: all, or the longest."),
+    click.option("--background", metavar="LABEL", help="Take in what is not labelled, under this label."),
+    click.option(
+        "--point-width", type=float, metavar="SECONDS", help="How long a clip around a point label is."
+    ),
+    click.option("--unit", metavar="NAME", help="Of times in span tables: seconds or samples."),
+    click.option("--label-column", metavar="NAME|NUMBER", help="Where a label table has its labels."),
 )
-data = _all(_layout("urbansound8k, esc50, table, folders or pattern"), _pattern)
+data = _all(
+    _layout("urbansound8k, esc50, fsd50k, speech_commands, table, tracks, folders, pattern, …"), _shape
+)
 data_or_sounds = _all(
-    _layout("urbansound8k, esc50, table, folders, pattern, or sounds, which have no labels"), _pattern
+    _layout(
+        "urbansound8k, esc50, fsd50k, speech_commands, table, tracks, folders, pattern, …, or sounds (unlabelled)"
+    ),
+    _shape,
 )
 engine = _all(
     click.option(
@@ -88,12 +116,37 @@ training = _all(
 )
 
 
+_DATA = (
+    "window", "hop", "min_overlap", "several", "background", "point_width", "unit", "label_column",
+)  # fmt: skip
 _HOW = ("engine", "address", "workers", "progress", "runs", "strict", "as_json")
 
 
 def split_off(choices: dict[str, Any]) -> dict[str, Any]:
     """Take from the options those that say how and where to work, and not what a recipe is."""
     return {name: choices.pop(name) for name in _HOW}
+
+
+def data_of(choices: dict[str, Any]) -> dict[str, Any]:
+    """Take from the options those that say what the clips of a data set are, where they were given."""
+    shape = {name: choices.pop(name) for name in _DATA}
+    given = {name: value for name, value in shape.items() if value is not None}
+    return {"layout": choices.pop("layout"), "pattern": choices.pop("pattern"), **given}
+
+
+def typed(data: DataSettings) -> str:
+    """Return a data set as it is typed, with every option that is not the usual one.
+
+    >>> from earmark.data import DataSettings
+    >>> typed(DataSettings("my field", window=2.0, background="none"))
+    "'my field' --window 2 --background none"
+    """
+    usual, words = type(data)(), [data.path]
+    for name in ("layout", "pattern", *_DATA):
+        value = getattr(data, name)
+        if value != getattr(usual, name):
+            words += [f"--{name.replace('_', '-')}", f"{value:g}" if isinstance(value, float) else str(value)]
+    return shlex.join(words)
 
 
 def make_recipe(

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from earmark.cli.words import on_one_line
 from earmark.dataset import Dataset
+from earmark.files import size_text
 from earmark.readers.listing import count
 from earmark.runs import Run
 from earmark.split import Split
@@ -22,6 +23,7 @@ from earmark.types import Problem
 
 if TYPE_CHECKING:
     from earmark.extract import Progress
+    from earmark.fetch import Plan
 
 _REFRESH = 10  # a second
 _CLASSES = 12  # named before "and so many more"
@@ -61,7 +63,8 @@ class Terminal:
             self.say("Data", dataset.title)
             return
         groups = len(set(dataset.clips.groups.tolist()))
-        what = f"{groups:,} recordings ({dataset.grouping})" if dataset.grouping else "no recordings known"
+        known = f"{count(groups, 'recording')} ({dataset.grouping})"
+        what = known if dataset.grouping else "no recordings known"
         self.say("Data", f"{dataset.title}: {len(dataset.clips):,} clips, {what}")
         named = ", ".join(dataset.labels[:_CLASSES])
         more = f" and {len(dataset.labels) - _CLASSES:,} more" if len(dataset.labels) > _CLASSES else ""
@@ -113,6 +116,37 @@ class Terminal:
     def measuring(self, done: int, total: int) -> None:
         """Show of how many files the length is known."""
         self._clips("Lengths", done, total, 0.0, "file")
+
+    def offered(self, plan: Plan) -> None:
+        """Say what will be fetched, before it is."""
+        source = plan.source
+        self.say("Data", source.title)
+        self.say("Licence", f"{source.licence}, {source.licence_url}")
+        if not source.commercial:
+            self.say("", "Not for commercial use.", "yellow")
+        self.say("From", plan.address)
+        self.say("To", str(plan.dest))
+        size = f"{size_text(plan.download)} to download, " if plan.download else ""
+        self.say(
+            "Size", f"{size}about {size_text(source.unpacked)} unpacked; {size_text(plan.free)} are free"
+        )
+
+    def fetching(self, stage: str, done: int, total: int | None) -> None:
+        """Show how many bytes are there, how quickly they come, and how long it will take."""
+        self._begin_stage(stage)
+        if self._known is None or done < self._known:
+            self._known, self._began = done, time.perf_counter()
+        known = self._known
+
+        def text() -> str:
+            rate = (done - known) / self._elapsed
+            left = (total - done) / rate if rate and total is not None else 0
+            parts = [f"{size_text(done)} of {size_text(total)}" if total is not None else size_text(done)]
+            parts += [_time(left)] if left >= 1 else []
+            parts += [f"{size_text(int(rate))}/s"] if rate else []
+            return " · ".join([*parts, *([f"went on at {size_text(known)}"] if known else [])])
+
+        self._draw(text, None if total is None else done / max(total, 1))
 
     def noted(self, text: str) -> None:
         """Say what was odd."""

@@ -47,7 +47,7 @@ def _has(what: str, modules: dict[str, str]) -> None:
             raise MissingExtraError(what, "train", package)
 
 
-def can_write(path: Path | None) -> None:
+def can_write(path: Path | None, option: str = "-o") -> None:
     """Refuse an output that cannot be written.
 
     Raises
@@ -58,9 +58,10 @@ def can_write(path: Path | None) -> None:
     if path is None:
         return
     if path.is_dir():
-        raise PathError(f"{path} is a folder; -o takes a file name, such as {path / 'model.earmark'}.")
+        such = path / ("model.earmark" if option == "-o" else "clips.csv")
+        raise PathError(f"{path} is a folder; {option} takes a file name, such as {such}.")
     if path.exists() and not path.is_file():
-        raise PathError(f"{path} is a device, not a file. Give -o the name of a file.")
+        raise PathError(f"{path} is a device, not a file. Give {option} the name of a file.")
     if not path.parent.is_dir():
         raise PathError(f"There is no folder '{path.parent}' to write {path.name} into. Make it first.")
     _try(path.parent)

@@ -18,7 +18,6 @@ from earmark.readers.listing import count
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from earmark.check import Checkup
     from earmark.outcome import EvaluateResult, Extracted, TrainResult
     from earmark.types import Problem
 
@@ -30,7 +29,7 @@ def train(result: TrainResult, as_json: bool) -> None:
     """Show what `earmark train` found."""
     if as_json:
         return print_json(result.to_dict())
-    out, report = _console(), result.report
+    out, report = console(), result.report
     if result.split.rule == "random":
         out.print(f"\nAccuracy [bold]{report.accuracy:.3f}[/] on {report.clips:,} clips of a random split,")
         _leak_line(out, result.leakage, result.prepared.dataset.grouping is not None)
@@ -60,7 +59,7 @@ def extract(result: Extracted, as_json: bool) -> None:
     """Show what `earmark extract` did."""
     if as_json:
         return print_json(result.to_dict())
-    out, done = _console(), result.done
+    out, done = console(), result.done
     hours = f", {done.seconds / 3600:,.1f} h of sound" if done.seconds >= 360 else ""
     clips = count(done.stored + done.computed + done.reread, "clip")
     out.print(f"\nFeatures of {clips}: {done.stored:,} from the store, {done.computed:,} computed{hours}.")
@@ -76,20 +75,30 @@ def evaluate(result: EvaluateResult, as_json: bool) -> None:
     """Show what `earmark evaluate` found."""
     if as_json:
         return print_json(result.to_dict())
-    out, report, folds = _console(), result.judged.report, result.judged.folds
+    out, report, folds = console(), result.judged.report, result.judged.folds
+    several = len(report.seeds) > 1
     if folds:
         table = Table(box=box.SIMPLE_HEAD, title_justify="left")
-        for column in ("fold", "clips", "accuracy"):
+        for column in ("fold", "clips", "accuracy", *(["± over seeds"] if several else [])):
             table.add_column(column, justify="right")
         for fold in folds:
-            table.add_row(str(fold["fold"]), f"{fold['n']:,}", f"{fold['accuracy']:.3f}")
+            over = [f"{fold['sd']:.3f}"] if several else []
+            table.add_row(str(fold["fold"]), f"{fold['n']:,}", f"{fold['accuracy']:.3f}", *over)
         out.print(table)
     spread = f" ± {report.sd:.3f}" if len(folds) > 1 else ""
+    if several:
+        spread += f" over folds, ± {report.sd_seeds:.3f} over {len(report.seeds)} seeds"
     out.print(
         f"Accuracy [bold]{report.accuracy:.3f}[/]{spread} ({_interval(report)}), macro-F1"
-        f" {report.macro_f1:.3f}: {escape(result.judged.protocol)}."
+        f" {report.macro_f1:.3f}, mAP {report.mean_average_precision:.3f}: {escape(result.judged.protocol)}."
     )
-    out.print(f"Calibration error {report.ece:.3f}, negative log-likelihood {report.nll:.3f}.")
+    if several:
+        each = ", ".join(f"{value:.3f}" for value in report.seeds.values())
+        out.print(f"Seeds {', '.join(map(str, report.seeds))}: {each}.")
+    out.print(
+        f"Calibration error {report.ece:.3f} (adaptive {report.ece_adaptive:.3f}), negative log-likelihood"
+        f" {report.nll:.3f}, Brier score {report.brier:.3f}."
+    )
     if result.left_out:
         out.print(
             f"{count(result.left_out, 'clip')} left out of the test: the model was trained on their recordings."
@@ -107,51 +116,8 @@ def evaluate(result: EvaluateResult, as_json: bool) -> None:
     return None
 
 
-def check(found: Checkup, as_json: bool) -> None:
-    """Show what `earmark check` found."""
-    if as_json:
-        return print_json(found.to_dict())
-    out = _console()
-    total = max(sum(found.classes.values()), 1)
-    most = max(found.classes.values(), default=1)
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("class")
-    table.add_column("clips", justify="right")
-    table.add_column("")
-    for label, n in found.classes.items():
-        table.add_row(escape(label), f"{n:,}", f"[cyan]{'█' * round(24 * n / most)}[/] {n / total:.0%}")
-    out.print(table)
-    folds = f", folds {', '.join(map(str, found.folds))}" if found.folds else ""
-    clips, recordings = count(found.clips, "readable clip"), count(found.groups, "recording")
-    out.print(f"{clips}, {found.hours:.2f} hours, {recordings}{folds}.")
-    if found.leakage:
-        leak = found.leakage["random_split"]
-        share = leak["test_clips_sharing_a_group"] / max(leak["test_clips"], 1)
-        if found.leakage["groups_known"]:
-            out.print(
-                f"A random split would leak {share:.0%} of its test clips; an oracle that only recognises recordings"
-                f" would score {leak['oracle_accuracy']:.3f}."
-            )
-    if not found.problems:
-        out.print("[green]No problems found.[/]")
-        return None
-    by_kind: dict[str, int] = {}
-    for problem in found.problems:
-        by_kind[problem.kind] = by_kind.get(problem.kind, 0) + 1
-    out.print(
-        f"\n[yellow]{count(len(found.problems), 'problem')}:[/] "
-        + ", ".join(f"{n:,} {kind}" for kind, n in by_kind.items())
-    )
-    width = max(map(len, by_kind))
-    for p in found.problems[:_NAMED]:  # a line each, never folded, so that paths can be copied
-        line = f"  {p.kind:<{width}}  {f'{p.path}: ' if p.path else ''}{p.detail}"
-        out.print(on_one_line(line), markup=False)
-    if len(found.problems) > _NAMED:
-        out.print(f"… and {len(found.problems) - _NAMED:,} more; --json lists all.")
-    return None
-
-
-def _console() -> Console:
+def console() -> Console:
+    """Return what prints for a person on standard output."""
     return Console(highlight=False, soft_wrap=True, emoji=False)
 
 
@@ -183,10 +149,10 @@ def _interval(report: Report) -> str:
 def _per_class(out: Console, report: Report) -> None:
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("class")
-    for column in ("clips", "precision", "recall", "F1"):
+    for column in ("clips", "precision", "recall", "F1", "AP"):
         table.add_column(column, justify="right")
     for label, row in report.per_class.items():
-        values = (row[k] for k in ("precision", "recall", "f1"))
+        values = (row[k] for k in ("precision", "recall", "f1", "average_precision"))
         shown = ("–" if value is None else f"{value:.2f}" for value in values)
         table.add_row(escape(label), f"{int(row['clips'] or 0):,}", *shown)
     out.print(table)
@@ -198,6 +164,8 @@ def _confusion(out: Console, report: Report) -> None:
         out.print(f"The confusion matrix of {len(labels)} classes is in report.json of the run.")
         return
     title = "Confusion: rows are the truth, columns the answer"
+    if len(report.seeds) > 1:
+        title += f"; each clip counts {len(report.seeds)} times, once a seed"
     table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
     table.add_column("", justify="right")
     table.add_column("")

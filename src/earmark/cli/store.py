@@ -42,6 +42,7 @@ def list_(place: str | None, as_json: bool) -> int:
     from rich.table import Table
 
     from earmark.cli import ready, show
+    from earmark.files import size_text
 
     ready.can_extract()
     from earmark.store import Store
@@ -61,7 +62,7 @@ def list_(place: str | None, as_json: bool) -> int:
     for column in ("clips", "size", "last used", "settings"):
         table.add_column(column, justify="right" if column in ("clips", "size") else "left")
     for held in stock:
-        table.add_row(held.key, f"{held.clips:,}", _bytes(held.size), _ago(held.used), _settings(held))
+        table.add_row(held.key, f"{held.clips:,}", size_text(held.size), _ago(held.used), _settings(held))
     out.print(table)
     return 0
 
@@ -72,6 +73,7 @@ def list_(place: str | None, as_json: bool) -> int:
 def size(place: str | None, as_json: bool) -> int:
     """Say how large the store is."""
     from earmark.cli import ready, show
+    from earmark.files import size_text
 
     ready.can_extract()
     from earmark.readers.listing import count
@@ -83,7 +85,7 @@ def size(place: str | None, as_json: bool) -> int:
     if as_json:
         show.print_json({"store": str(opened), "files": len(entries), "bytes": total})
     else:
-        click.echo(f"{_bytes(total)} in {count(len(entries), 'file')}  {opened}")
+        click.echo(f"{size_text(total)} in {count(len(entries), 'file')}  {opened}")
     return 0
 
 
@@ -102,6 +104,7 @@ def size(place: str | None, as_json: bool) -> int:
 def prune(place: str | None, age: str | None, keep: str | None, dry_run: bool, as_json: bool) -> int:
     """Delete what has not been used for long, or the longest unused until the rest is small enough."""
     from earmark.cli import ready, show
+    from earmark.files import size_text
 
     ready.can_extract()
     from earmark.readers.listing import count
@@ -119,7 +122,9 @@ def prune(place: str | None, age: str | None, keep: str | None, dry_run: bool, a
         })  # fmt: skip
     else:
         verb = "Would delete" if dry_run else "Deleted"
-        click.echo(f"{verb} {count(len(gone), 'file')} ({_bytes(freed)}); {_bytes(left)} left in {opened}")
+        click.echo(
+            f"{verb} {count(len(gone), 'file')} ({size_text(freed)}); {size_text(left)} left in {opened}"
+        )
     return 0
 
 
@@ -174,18 +179,6 @@ def _size(text: str) -> int:
     if not found:
         raise SettingError(f"--keep is '{text}', but must be a size, such as 500MB, 20GB or 0.")
     return int(float(found[1]) * _UNITS[found[2]])
-
-
-def _bytes(size: int) -> str:
-    """Return a size for a person.
-
-    >>> _bytes(0), _bytes(98_784), _bytes(4_430_000_000)
-    ('0 B', '98.8 kB', '4.43 GB')
-    """
-    for unit, name in ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
-        if size >= unit:
-            return f"{size / unit:.3g} {name}"
-    return f"{size} B"
 
 
 def _ago(when: float) -> str:

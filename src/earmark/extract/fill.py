@@ -8,7 +8,6 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import xxhash
@@ -114,7 +113,7 @@ def fill(
     note, tell = on_note or (lambda text: None), on_progress or (lambda progress: None)
     store.place.tidy()
     shelves = [store.shelf(feature) for feature in features]
-    files, addresses = dataset.versions(), _addresses(dataset)
+    files, addresses = dataset.versions(), dataset.addresses()
     keys = clip_keys(dataset, addresses, files)
     scans: list[dict[str, Part]] = [{} for _ in shelves]
     failed: dict[int, Problem] = {}
@@ -165,17 +164,6 @@ def clip_keys(dataset: Dataset, addresses: Sequence[str], files: Versions) -> Ha
         [xxhash.xxh3_128_digest("\0".join(map(str, row)).encode(errors="surrogatepass")) for row in told]
     )
     return np.frombuffer(digests, ">u8").astype(np.uint64).reshape(-1, 2)
-
-
-def _addresses(dataset: Dataset) -> list[str]:
-    """Return where each clip is, as `Dataset.address` does, many times as quickly."""
-    if not isinstance(dataset.root, Path):
-        return [dataset.address(clip) for clip in dataset.clips]
-    root, remote = str(dataset.root.absolute()), dataset.remote
-    return [
-        dataset.address(dataset.clips[i]) if path in remote else os.path.join(root, path)  # noqa: PTH118  (quicker)
-        for i, path in enumerate(dataset.clips.paths.tolist())
-    ]
 
 
 def _scan(shelf: Shelf, note: OnNote, known: dict[str, Part]) -> dict[str, Part]:

@@ -14,8 +14,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.audio.fourier import rfft
 from earmark.audio.scratch import borrow
-from earmark.features.fourier import rfft
 from earmark.types import FloatArray
 
 _BANDS = 8  # the filter bank is multiplied in this many pieces, each over only the bins that it touches

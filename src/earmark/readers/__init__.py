@@ -8,16 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from earmark.dataset import Dataset
 from earmark.errors import LayoutError, PathError, SettingError, UnknownNameError, nearest
-from earmark.readers import esc50, folders, sounds, table, urbansound8k
+from earmark.labels import FORMS, SUFFIXES
+from earmark.readers import esc50, folders, fsd50k, sounds, speech_commands, table, urbansound8k
 from earmark.readers import pattern as file_names
+from earmark.readers import tracks as label_tracks
+from earmark.readers.label_files import TrackSettings
 from earmark.readers.listing import Listing, count, only_child, suffix
-from earmark.readers.rows import TABLE_SUFFIXES
 from earmark.remote import Place, RemotePath, place
 
-__all__ = ["READERS", "Reader", "detect", "read", "read_sounds"]
+__all__ = ["READERS", "Reader", "TrackSettings", "detect", "read", "read_sounds"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +37,21 @@ class Reader:
         Says, without opening audio, whether a path has this layout.
     read
         Makes the `Dataset`.
+    tracks
+        The same with settings, where the labels are in label tracks.
     """
 
     name: str
     title: str
     matches: Callable[[Place], bool]
     read: Callable[[Place], Dataset]
+    tracks: Callable[[Place, TrackSettings], Dataset] | None = None
+
+
+def _of_form(name: str, title: str) -> Reader:
+    """Return what reads label files of one form. It is never found out: `tracks` reads all of them."""
+    read = partial(label_tracks.read, layout=name, form=name)
+    return Reader(name, title, lambda root: False, read, read)
 
 
 # In the order in which they are tried.
@@ -53,7 +65,22 @@ READERS: dict[str, Reader] = {
             urbansound8k.read,
         ),
         Reader("esc50", "meta/esc50.csv and audio", esc50.matches, esc50.read),
+        Reader("fsd50k", "FSD50K.ground_truth/dev.csv and FSD50K.dev_audio", fsd50k.matches, fsd50k.read),
+        Reader(
+            "speech_commands",
+            "a folder for each word, and validation_list.txt and testing_list.txt",
+            speech_commands.matches,
+            speech_commands.read,
+        ),
         Reader("table", "a CSV or TSV file with the columns path and label", table.matches, table.read),
+        Reader(
+            "tracks",
+            "sound files with label files beside them",
+            label_tracks.matches,
+            label_tracks.read,
+            label_tracks.read,
+        ),
+        *(_of_form(form.name, f"{form.title}s only") for form in FORMS.values()),
         Reader("folders", "a folder for each class", folders.matches, folders.read),
         Reader("pattern", "labels in the file names", file_names.matches, file_names.read),
     )
@@ -85,6 +112,9 @@ def detect(root: Place | str) -> Reader:
         for reader in READERS.values():
             if reader.matches(root):
                 return reader
+        if not root.is_dir():
+            forms = ", ".join(f"{form.title} ({form.name})" for form in FORMS.values())
+            raise LayoutError(f"{root} is no label file that is known. There are: {forms}.")
         found = _found(root)
     accepted = "; ".join(f"{reader.name} ({reader.title})" for reader in READERS.values())
     raise LayoutError(
@@ -93,17 +123,24 @@ def detect(root: Place | str) -> Reader:
     )
 
 
-def read(path: Place | str, layout: str = "auto", pattern: str | None = None) -> Dataset:
+def read(
+    path: Place | str,
+    layout: str = "auto",
+    pattern: str | None = None,
+    tracks: TrackSettings | None = None,
+) -> Dataset:
     """Read a labelled data set.
 
     Parameters
     ----------
     path
-        A folder or a table, on this machine or at a URI such as ``az://container/folder``.
+        A folder, a table or a label file, on this machine or at a URI such as ``az://container/folder``.
     layout
         A key of `READERS`, or ``"auto"``: see `detect`.
     pattern
         How the file names are made, such as ``"{label}_{group}_{take}.wav"``; see `pattern.Template`.
+    tracks
+        What label files do not say themselves. Refused where there are none.
 
     Raises
     ------
@@ -131,13 +168,26 @@ def read(path: Place | str, layout: str = "auto", pattern: str | None = None) ->
     if pattern is not None:
         layout = "pattern"
     reader = detect(root) if layout == "auto" else READERS[layout]
+    settings = tracks or TrackSettings()
     with _reading(root):
-        if not root.is_dir() and reader.name != "table":
+        if not root.is_dir() and reader.name != "table" and reader.tracks is None:
             raise PathError(f"{root} is a file, but the layout '{reader.name}' needs a folder.")
+        if reader.tracks is not None:
+            return reader.tracks(root, settings)
+        if settings != TrackSettings():
+            raise SettingError(
+                f"The layout '{reader.name}' has no label tracks, so that a point width, a unit or a label column would"
+                " go unused. Leave them out, or choose --layout tracks or spans."
+            )
         return file_names.read(root, pattern) if pattern is not None else reader.read(root)
 
 
-def read_sounds(path: Place | str, layout: str = "auto", pattern: str | None = None) -> Dataset:
+def read_sounds(
+    path: Place | str,
+    layout: str = "auto",
+    pattern: str | None = None,
+    tracks: TrackSettings | None = None,
+) -> Dataset:
     """Read a data set that needs no labels: also a single sound file, or a folder with the layout ``"sounds"``.
 
     Raises
@@ -158,7 +208,7 @@ def read_sounds(path: Place | str, layout: str = "auto", pattern: str | None = N
     with _reading(root):
         if layout == sounds.NAME or (layout == "auto" and sounds.is_sound(root)):
             return sounds.read(root if sounds.is_sound(root) else _existing(path))
-    return read(path, layout, pattern)
+    return read(path, layout, pattern, tracks)
 
 
 @contextmanager
@@ -179,7 +229,7 @@ def _existing(path: Place | str) -> Place:
         if isinstance(root, RemotePath):
             root = root.listed()
         if root.exists():
-            if root.is_dir() or suffix(root.name) in TABLE_SUFFIXES:
+            if root.is_dir() or suffix(root.name) in SUFFIXES:
                 return root
             raise PathError(f"{root} is a file. Give a folder, or a table that ends in .csv or .tsv.")
         ways = (part for part in (root, *root.parents) if part.parent != part and part.parent.exists())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from earmark.dataset import Clips, Dataset
 from earmark.errors import LayoutError
 from earmark.readers.listing import Listing, count, name_of, subfolders, walk
+from earmark.readers.tracks import paired
 from earmark.remote import Place
 from earmark.types import Clip, Problem
 
@@ -46,6 +47,10 @@ def read(root: Place) -> Dataset:
         if name not in classes
     ]
     unlisted = files.unlisted({clip.path for clip in clips}, "it is not in a class folder")
+    tracks = paired(files)
+    if tracks:
+        detail = f"{count(len(tracks), 'label file')} such as this not read; --layout tracks reads them"
+        unlisted.insert(0, Problem("unlisted", next(iter(tracks)), detail))
     return Dataset(
         name=name_of(root),
         root=root,

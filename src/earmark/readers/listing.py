@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from earmark.labels import SUFFIXES as LABEL_SUFFIXES
 from earmark.remote import Place, RemoteFile, RemotePath, look_up
 from earmark.types import Problem
 
@@ -35,6 +36,8 @@ class Listing:
         Every audio file below it, relative to it, with ``/`` on every system.
     problems
         Folders that cannot be opened, and names that are not text.
+    beside
+        Every file below it that may hold labels, by its name.
     remote
         Every file that is known not to be on this machine, by the path that clips have for it.
     """
@@ -42,6 +45,7 @@ class Listing:
     root: Place
     paths: frozenset[str]
     problems: tuple[Problem, ...]
+    beside: frozenset[str] = frozenset()
     remote: dict[str, RemoteFile] = field(default_factory=dict)
 
     @classmethod
@@ -50,9 +54,11 @@ class Listing:
         problems: list[Problem] = []
         if isinstance(root, RemotePath):
             root = root.listed()
-        paths = frozenset(walk(root, problems))
+        found = list(walk(root, problems, AUDIO_SUFFIXES | LABEL_SUFFIXES))
+        beside = frozenset(path for path in found if suffix(path) in LABEL_SUFFIXES)
         remote = root.files() if isinstance(root, RemotePath) else {}
-        return cls(root, paths, tuple(sorted(problems, key=lambda p: natural(p.path))), remote)
+        told = tuple(sorted(problems, key=lambda p: natural(p.path)))
+        return cls(root, frozenset(found) - beside, told, beside, remote)
 
     def look_up(self, addresses: Mapping[str, str]) -> None:
         """Take in those files that are there, of some that no folder lists: their URIs, by the clips' paths."""
@@ -63,6 +69,11 @@ class Listing:
     def ordered(self) -> list[str]:
         """The paths in natural order: ``fold2`` before ``fold10``."""
         return sorted(self.paths, key=natural)
+
+    @cached_property
+    def beside_ordered(self) -> list[str]:
+        """The files that may hold labels, in natural order."""
+        return sorted(self.beside, key=natural)
 
     @cached_property
     def _by_stem(self) -> dict[str, str]:
@@ -90,14 +101,14 @@ class Listing:
         ]
 
 
-def walk(root: Place, problems: list[Problem]) -> Iterator[str]:
+def walk(root: Place, problems: list[Problem], suffixes: frozenset[str] = AUDIO_SUFFIXES) -> Iterator[str]:
     """Yield every audio file below ``root``, in no particular order. Hidden files and folders are skipped.
 
     A folder is entered once, under its own name rather than a link's where it has both, so a loop of links
     ends and no file is listed twice.
     """
     if isinstance(root, RemotePath):
-        yield from (path for path in root.files() if suffix(path) in AUDIO_SUFFIXES and not _hidden(path))
+        yield from (path for path in root.files() if suffix(path) in suffixes and not _hidden(path))
         return
     entered: set[tuple[int, int]] = set()
     folders, links = [""], list[str]()
@@ -122,8 +133,8 @@ def walk(root: Place, problems: list[Problem]) -> Iterator[str]:
                     continue
                 path = prefix + entry.name
                 try:
-                    folder = entry.is_dir()
-                    wanted = folder or (suffix(entry.name) in AUDIO_SUFFIXES and entry.is_file())
+                    folder, named = entry.is_dir(), suffix(entry.name) in suffixes
+                    wanted = folder or (named and entry.is_file())
                 except OSError:  # a link to itself, or into a folder that is closed to us
                     problems.append(Problem("unreadable", _shown(path), "the link cannot be followed"))
                     continue
@@ -135,6 +146,9 @@ def walk(root: Place, problems: list[Problem]) -> Iterator[str]:
                     (links if entry.is_symlink() else folders).append(path + "/")
                 elif wanted:
                     yield path
+                elif named:
+                    what = "the link leads nowhere" if entry.is_symlink() else "it is no regular file"
+                    problems.append(Problem("unreadable", _shown(path), what))
 
 
 def _hidden(path: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any
 
@@ -40,6 +40,8 @@ class Sheet:
         The known columns that the table has.
     problems
         The columns that nobody knows.
+    called
+        What a column is called in the table, where it is not called by its own name.
     """
 
     file: Place
@@ -48,6 +50,7 @@ class Sheet:
     rows: list[tuple[int, dict[str, str]]]
     columns: frozenset[str]
     problems: tuple[Problem, ...]
+    called: Mapping[str, str] = field(default_factory=dict)
 
     def text(self, line: int, row: dict[str, str], column: str) -> str:
         """Return a cell that must not be empty."""
@@ -98,8 +101,26 @@ class Kept:
             raise TableError(self.sheet.file, line, detail)
 
 
-def read_sheet(root: Place, name: str, needed: Sequence[str], optional: Sequence[str] = ()) -> Sheet:
+Aliases = Mapping[str, Sequence[str]]
+
+
+def read_sheet(
+    root: Place,
+    name: str,
+    needed: Sequence[str],
+    optional: Sequence[str] = (),
+    aliases: Aliases | None = None,
+) -> Sheet:
     """Read the table ``name`` below ``root``. Column names may be written in capitals or not.
+
+    Parameters
+    ----------
+    root, name
+        Where it is.
+    needed, optional
+        The columns that are used.
+    aliases
+        Other names of a needed column, the first of which is taken where the column itself is not there.
 
     Raises
     ------
@@ -111,9 +132,10 @@ def read_sheet(root: Place, name: str, needed: Sequence[str], optional: Sequence
     if size > MAX_BYTES:
         allowed = f"tables up to {MAX_BYTES / 2**20:,.0f} MB are read. Divide it into several."
         raise TableError(file, None, f"it is {size / 2**20:,.0f} MB large; {allowed}")
-    delimiter = _delimiter(file, needed)
+    aliases = aliases or {}
+    delimiter = _delimiter(file, needed, aliases)
     lines = _cells(file, delimiter)
-    header = _named(next(lines, (1, []))[1])
+    header, called = _plain(_named(next(lines, (1, []))[1]), aliases)
     _check_header(file, header, needed)
     known = {c.casefold(): c for c in (*needed, *optional)}
     places = [(i, known[c.casefold()]) for i, c in enumerate(header) if c.casefold() in known]
@@ -134,15 +156,29 @@ def read_sheet(root: Place, name: str, needed: Sequence[str], optional: Sequence
         for i, c in enumerate(header, 1)
         if c.casefold() not in known
     ]
-    return Sheet(file, name, delimiter, rows, frozenset(c for _, c in places), tuple(strange))
+    return Sheet(file, name, delimiter, rows, frozenset(c for _, c in places), tuple(strange), called)
 
 
-def has_columns(file: Place, needed: Sequence[str]) -> bool:
+def has_columns(file: Place, needed: Sequence[str], aliases: Aliases | None = None) -> bool:
     """Say whether the first line of a table names these columns; reads no further."""
+    aliases = aliases or {}
     try:
-        return _covers(next(_cells(file, _delimiter(file, needed)), (1, []))[1], needed)
+        header = next(_cells(file, _delimiter(file, needed, aliases)), (1, []))[1]
     except (TableError, OSError):
         return False
+    return _covers(_plain(header, aliases)[0], needed)
+
+
+def _plain(header: list[str], aliases: Aliases) -> tuple[list[str], dict[str, str]]:
+    """Return the header with the columns' own names, and what it calls them."""
+    folded = [c.casefold() for c in header]
+    header, called = list(header), dict[str, str]()
+    for column, others in aliases.items():
+        other = next((name for name in others if name in folded), None)
+        if column not in folded and other is not None:
+            called[column] = other
+            header[folded.index(other)] = column
+    return header, called
 
 
 def _covers(header: list[str], needed: Sequence[str]) -> bool:
@@ -172,7 +208,7 @@ def _check_header(file: Place, header: list[str], needed: Sequence[str]) -> None
         raise TableError(file, None, detail)
 
 
-def _delimiter(file: Place, needed: Sequence[str]) -> str:
+def _delimiter(file: Place, needed: Sequence[str], aliases: Aliases) -> str:
     """Return the delimiter that makes the header name the needed columns, else the one that finds most."""
     headers: dict[str, list[str]] = {}
     failure: TableError | None = None
@@ -183,7 +219,7 @@ def _delimiter(file: Place, needed: Sequence[str]) -> str:
             failure = failure or error
     if not headers and failure:
         raise failure
-    return max(headers, key=lambda d: (_covers(headers[d], needed), len(headers[d])))
+    return max(headers, key=lambda d: (_covers(_plain(headers[d], aliases)[0], needed), len(headers[d])))
 
 
 def _cells(file: Place, delimiter: str) -> Iterator[tuple[int, list[str]]]:

@@ -9,14 +9,18 @@ from pathlib import PurePath
 
 from earmark.dataset import Clips, Dataset
 from earmark.errors import LayoutError, TableError
+from earmark.labels import form_of
 from earmark.readers.listing import Listing, count, name_of, suffix
 from earmark.readers.rows import TABLE_SUFFIXES, Kept, Sheet, has_columns, read_sheet
 from earmark.remote import Place, RemotePath, is_uri, place, shown
 from earmark.types import Clip, Problem
 
 NEEDED = ("path", "label")
-OPTIONAL = ("group", "fold", "start", "end")
+OPTIONAL = ("group", "fold", "start", "end", "why")  # `why` is what a doctor noted
+# What else the two are called, where there is no column with the name itself.
+ALIASES = {"path": ("filename", "file_name", "fname", "file"), "label": ("labels",)}
 LABEL_SEPARATOR = "|"
+LABELS_SEPARATOR = re.compile(r"[|,]")  # in a column `labels`
 HIGHEST_FOLD = 999_999
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
@@ -26,12 +30,21 @@ def matches(root: Place) -> bool:
     """Say whether ``root`` is a table, or a folder with exactly one table that has the needed columns."""
     if root.is_dir():
         return len(tables_in(root)) == 1
-    return root.is_file() and suffix(root.name) in TABLE_SUFFIXES
+    if not root.is_file() or suffix(root.name) not in TABLE_SUFFIXES:
+        return False
+    return _is_ours(root) or form_of(root) is None
 
 
 def tables_in(folder: Place) -> list[Place]:
     """Return the tables directly in the folder that have the columns path and label."""
-    return [file for file in all_tables_in(folder) if has_columns(file, NEEDED)]
+    return [file for file in all_tables_in(folder) if _is_ours(file)]
+
+
+def _is_ours(file: Place) -> bool:
+    """Say whether a table has the columns, and times, if it has any, that are called as ours are."""
+    if not has_columns(file, NEEDED, ALIASES):
+        return False
+    return has_columns(file, ("start", "end")) or form_of(file) is None
 
 
 def all_tables_in(folder: Place) -> list[Place]:
@@ -43,8 +56,9 @@ def all_tables_in(folder: Place) -> list[Place]:
 def read(root: Place) -> Dataset:
     """Read a table, or the one table in a folder. Paths are relative to the table's folder, or URIs.
 
-    Several labels of one clip are written ``dog|rain``. ``start`` and ``end`` are seconds. Where no group is
-    given, the file is its own group, so that all pieces of one recording stay together.
+    Several labels of one clip are written ``dog|rain``; in a column called ``labels``, ``dog,rain`` as well. ``start``
+    and ``end`` are seconds. Where no group is given, the file is its own group, so that all pieces of one recording
+    stay together.
 
     Raises
     ------
@@ -55,7 +69,7 @@ def read(root: Place) -> Dataset:
     """
     file = _find(root)
     folder = file.parent
-    sheet = read_sheet(folder, file.name, NEEDED, OPTIONAL)
+    sheet = read_sheet(folder, file.name, NEEDED, OPTIONAL, ALIASES)
     files = Listing.of(folder)
     tops = _tops(folder)
     files.look_up(_addresses(sheet, folder, tops))
@@ -165,7 +179,9 @@ def _path(sheet: Sheet, line: int, text: str, files: Listing, tops: tuple[str, .
 
 
 def _labels(sheet: Sheet, line: int, row: dict[str, str]) -> tuple[str, ...]:
-    labels = {label.strip() for label in sheet.text(line, row, "label").split(LABEL_SEPARATOR)}
+    text = sheet.text(line, row, "label")
+    several = LABELS_SEPARATOR.split(text) if "label" in sheet.called else text.split(LABEL_SEPARATOR)
+    labels = {label.strip() for label in several}
     if "" in labels:
         raise TableError(sheet.file, line, f"the label '{row['label']}' has an empty part.")
     return tuple(sorted(labels))

@@ -1,0 +1,73 @@
+"""Test rows with what models said about them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.types import FloatArray, IntArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scored:
+    """The test rows of one fold with what a model, or one model for each seed, said about them.
+
+    Parameters
+    ----------
+    positions
+        int64[n], rows of the feature table. With several seeds each row stands there once for each.
+    targets, groups
+        int64[n].
+    probabilities
+        float32[n, labels].
+    seeds
+        int64[n], the seed of the model that answered; ``None`` where all answers are one model's.
+    """
+
+    positions: IntArray
+    targets: IntArray
+    groups: IntArray
+    probabilities: FloatArray
+    seeds: IntArray | None = None
+
+    @property
+    def correct(self) -> NDArray[np.bool_]:
+        """bool[n]."""
+        correct: NDArray[np.bool_] = self.probabilities.argmax(axis=1) == self.targets
+        return correct
+
+    @property
+    def accuracy(self) -> float:
+        """Share of rows whose most probable label is the right one; of several seeds, their mean."""
+        return float(self.correct.mean())
+
+    @property
+    def clips(self) -> int:
+        """How many clips were tested, each counted once."""
+        return len(self.positions) // len(self.by_seed())
+
+    def by_seed(self) -> dict[int, NDArray[np.bool_]]:
+        """Return for each seed which rows are its answers, bool[n]."""
+        if self.seeds is None:
+            return {0: np.ones(len(self.positions), np.bool_)}
+        return {int(seed): self.seeds == seed for seed in np.unique(self.seeds)}
+
+    def accuracies(self) -> dict[int, float]:
+        """Return the accuracy of each seed."""
+        correct = self.correct
+        return {seed: float(correct[rows].mean()) for seed, rows in self.by_seed().items()}
+
+
+def joined(parts: Sequence[Scored]) -> Scored:
+    """Return what the models of several seeds said about one fold's rows as one."""
+    seeds = [p.seeds for p in parts if p.seeds is not None]
+    return Scored(
+        np.concatenate([p.positions for p in parts]),
+        np.concatenate([p.targets for p in parts]),
+        np.concatenate([p.groups for p in parts]),
+        np.concatenate([p.probabilities for p in parts]),
+        np.concatenate(seeds) if len(seeds) == len(parts) else None,
+    )

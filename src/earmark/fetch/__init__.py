@@ -1,0 +1,10 @@
+"""Public data sets, fetched so that one is whole or not there at all: see `fetch` and `DATASETS`."""
+
+from __future__ import annotations
+
+from earmark.fetch.flow import Fetched, fetch
+from earmark.fetch.plan import Plan
+from earmark.fetch.registry import DATASETS, Source
+from earmark.fetch.told import Told
+
+__all__ = ["DATASETS", "Fetched", "Plan", "Source", "Told", "fetch"]
