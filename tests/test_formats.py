@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import socket
 import struct
+import weakref
 
 import numpy as np
 import pytest
@@ -140,7 +142,7 @@ def test_a_name_says_nothing(kind, written, tmp_path):
 
 # ── parts of long files ─────────────────────────────────────────────────────────────────────────────────────────
 
-LONG = [Kind("a.m4a", 16_000, 1, "ipod", "aac"), *CONTAINERS]
+LONG = [Kind("a.m4a", 16_000, 1, "ipod", "aac"), Kind("a.mp4", 44_100, 2, "mp4", "libmp3lame"), *CONTAINERS]
 
 
 @pytest.fixture(scope="module")
@@ -190,6 +192,20 @@ def test_windows_of_a_long_file_are_slices_of_it(kind, kept, long, monkeypatch):
         look()
 
 
+@pytest.mark.parametrize("container", ["webm", "adts", "amr", "asf", "avi", "wav", "ogg"])
+def test_what_is_far_before_a_window_is_counted_and_not_decoded(container, long, monkeypatch):
+    """Where all packets hold as much: three hours are gone through in seconds."""
+    kind = next(kind for kind in CONTAINERS if kind.container == container)
+    decode(long(kind))
+    monkeypatch.setattr(ffmpeg, "_FAR", 3.0)
+    monkeypatch.setattr(ffmpeg, "BLOCK", kind.rate)
+    with open_sound(long(kind), "it") as sound:
+        got = np.concatenate(list(sound.read(15 * kind.rate, 16 * kind.rate)))
+        assert len(got) == kind.rate
+        assert sound._left_out > 8 * kind.rate
+        assert not sound.faults
+
+
 @pytest.mark.slow
 @named(CONTAINERS)
 def test_a_file_that_is_kept_open_is_opened_once(kind, long, monkeypatch):
@@ -217,6 +233,31 @@ def test_an_index_that_is_wrong_is_not_believed(long, tmp_path, monkeypatch):
 
     monkeypatch.setattr(ffmpeg.FfmpegSound, "_restart", late)
     np.testing.assert_array_equal(decode(path, 10.0, 11.0).samples, whole[160_000:176_000])
+
+
+def test_nothing_waits_for_the_collector(long, monkeypatch):
+    """What FFmpeg knows of a long film is large, and a worker opens it for every chunk of its windows."""
+    opened = []
+    real = ffmpeg.FfmpegSound.__init__
+
+    def noted(self, *arguments):
+        opened.append(weakref.ref(self))
+        real(self, *arguments)
+
+    monkeypatch.setattr(ffmpeg.FfmpegSound, "__init__", noted)
+    monkeypatch.setattr(ffmpeg, "BLOCK", 4_000)
+    paths = [long(kind) for kind in LONG[:3]]
+    gc.disable()
+    try:
+        for path in paths:
+            decode(path, 0.0, 0.3)
+            with kept_open():
+                decode(path, 0.1, 0.4)
+                decode(path, 0.0, 0.3)
+        alive = [sound() for sound in opened]
+    finally:
+        gc.enable()
+    assert alive == [None] * 2 * len(paths)
 
 
 # ── several streams, pictures, and sound that changes ───────────────────────────────────────────────────────────
