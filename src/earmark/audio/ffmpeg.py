@@ -21,6 +21,7 @@ from earmark.audio.limits import check_rate
 from earmark.audio.magic import Container
 from earmark.audio.mix import MOST_CHANNELS
 from earmark.audio.steady import Steady
+from earmark.audio.steps import Steps
 from earmark.audio.uniform import Uniform
 from earmark.errors import EmptyAudioError, UnreadableAudioError
 from earmark.types import FloatArray
@@ -107,19 +108,14 @@ class FfmpegSound:
         """Open the container at its beginning."""
         self._container, self._stream = streams(self._file, self._name, self._demuxer)
         self._bad = 0
-        self._steps: set[tuple[int, int]] = (
-            set()
-        )  # how long a packet says to be, and how many frames it holds
-        self._first = True  # whether nothing was decoded yet
+        self._steps = Steps(self._stream.codec_context.codec.name)
         self._zero: float | None = None  # when the first sample is, seconds of the stream's own time
         self._restart()
 
     def _restart(self, find: bool = False) -> None:
         self._behind: deque[tuple[int, FloatArray]] = deque()  # blocks, and the frame that each begins at
         self.reached = 0  # of the next frame that is decoded
-        self._leave_out = self._left_out = (
-            0  # packets that need no decoding, and the frames that were in such
-        )
+        self._leave_out = self._left_out = 0  # packets that need no decoding; the frames that were in such
         if self._uniform is not None:
             self._uniform.restart()
         self._blocks: Iterator[FloatArray] = self._gather(find)
@@ -169,9 +165,9 @@ class FfmpegSound:
                 when = (self._zero or 0.0) + first / self.rate - _RUN_UP
                 self._container.seek(int(when / (self._stream.time_base or 1)), stream=self._stream)
                 self._restart(find=True)
-            elif len(self._steps) == 1 and (frames := max(self._steps)[1]):
+            elif self._steps.frames:
                 self._behind.clear()
-                self._leave_out = ahead // frames
+                self._leave_out = ahead // self._steps.frames
             else:
                 return
             if self._decode_next() and self._behind[0][0] <= first and self._bad == bad:
@@ -215,7 +211,11 @@ class FfmpegSound:
             yield behind[: len(behind) - over]
 
     def _decode(self, find: bool) -> Iterator[FloatArray]:
-        """Yield float32[n, channels] as it comes; with ``find``, note first where that is."""
+        """Yield float32[n, channels] as it comes; with ``find``, note first where that is.
+
+        A packet that cannot be decoded is silent where it is known how much it held, so that what follows stays where
+        it is; at the end, or where it is not known, it is left out.
+        """
         in_a_row = 0
         for packet in self._packets():
             if self._leave_out and self._is_counted(packet):
@@ -224,11 +224,14 @@ class FfmpegSound:
                 decoded = packet.decode()
             except av.FFmpegError:
                 self._bad, in_a_row = self._bad + 1, in_a_row + 1
-                are = "packet is" if self._bad == 1 else "packets are"
-                self._fault(f"{self._bad} {are} left out, which cannot be decoded")
+                some = "1 packet" if self._bad == 1 else f"{self._bad:,} packets"
+                self._fault(f"{some} cannot be decoded, silent or left out")
                 if in_a_row > _MOST_BAD:
                     return
                 continue
+            if decoded and self._steps.frames:
+                for _ in range(in_a_row):
+                    yield np.zeros((self._steps.frames, self.channels), np.float32)
             in_a_row = 0
             for frame in decoded:
                 if self._zero is None:
@@ -242,28 +245,18 @@ class FfmpegSound:
                     self._jumps = False  # nor can they be counted then
                     self._fault("its rate or its channels change on the way")
                 yield from self._uniform.samples(frame)
-            self._note_step(packet, decoded)
+            self._steps.note(packet, decoded)
         if self._uniform is not None:
             yield from self._uniform.rest()
 
-    def _note_step(self, packet: Any, decoded: list[Any]) -> None:
-        """Note what a packet holds. If that is always the same, frames can be counted without decoding them."""
-        frames = sum(frame.samples for frame in decoded)
-        if self._first:
-            self._first = not frames
-        elif len(self._steps) < 2 and packet.size:
-            lags = bool(decoded) and decoded[0].pts != packet.pts
-            self._steps.add((packet.duration or 0, 0 if lags else frames))
-
     def _is_counted(self, packet: Any) -> bool:
         """Count the frames of a packet that need not be decoded, if it is like the others."""
-        ((duration, frames),) = self._steps
-        if packet.duration != duration:
+        if not self._steps.fits(packet):
             self._leave_out = 0
             return False
         self._leave_out -= 1
-        self._left_out += frames
-        self.reached += frames
+        self._left_out += self._steps.frames
+        self.reached += self._steps.frames
         return True
 
     def _packets(self) -> Iterator[Any]:
