@@ -192,20 +192,6 @@ def test_windows_of_a_long_file_are_slices_of_it(kind, kept, long, monkeypatch):
         look()
 
 
-@pytest.mark.parametrize("container", ["webm", "adts", "amr", "asf", "avi", "wav", "ogg"])
-def test_what_is_far_before_a_window_is_counted_and_not_decoded(container, long, monkeypatch):
-    """Where all packets hold as much: three hours are gone through in seconds."""
-    kind = next(kind for kind in CONTAINERS if kind.container == container)
-    decode(long(kind))
-    monkeypatch.setattr(ffmpeg, "_FAR", 3.0)
-    monkeypatch.setattr(ffmpeg, "BLOCK", kind.rate)
-    with open_sound(long(kind), "it") as sound:
-        got = np.concatenate(list(sound.read(15 * kind.rate, 16 * kind.rate)))
-        assert len(got) == kind.rate
-        assert sound._left_out > 8 * kind.rate
-        assert not sound.faults
-
-
 @pytest.mark.slow
 @named(CONTAINERS)
 def test_a_file_that_is_kept_open_is_opened_once(kind, long, monkeypatch):

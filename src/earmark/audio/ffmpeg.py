@@ -30,7 +30,8 @@ _FAR = 60.0  # seconds ahead, from where on it is worth to look for the place in
 _RUN_UP = 2.0  # seconds decoded before the place that was looked for: a decoder leans on what it has heard
 # Where a packet says to the sample when it is. Elsewhere it is a millisecond, or nothing at all.
 _PRECISE = frozenset({"mov"})
-_UNFORGETTING = ("adpcm", "g7")  # decoders in which a sample depends on all that came before it
+# Decoders in which a sample depends on all that came before it.
+_UNFORGETTING = ("ac3", "adpcm", "amr", "eac3", "g7")
 # These do not say how long they are, and FFmpeg guesses by their size.
 _GUESSED = frozenset({"aac", "amr", "mp3"})
 _PADDING = 0.5  # seconds: more than any encoder puts behind the sound to fill its last packets
@@ -165,7 +166,7 @@ class FfmpegSound:
                 when = (self._zero or 0.0) + first / self.rate - _RUN_UP
                 self._container.seek(int(when / (self._stream.time_base or 1)), stream=self._stream)
                 self._restart(find=True)
-            elif self._steps.frames:
+            elif self._steps.counted:
                 self._behind.clear()
                 self._leave_out = ahead // self._steps.frames
             else:
