@@ -162,7 +162,7 @@ def test_broken_packets_are_silent_and_all_else_stays_where_it_is(kept, near, tm
     np.testing.assert_array_equal(got[: 400 * 160], whole[: 400 * 160])
     assert not got[400 * 160 : 500 * 160].any()
     np.testing.assert_allclose(got[550 * 160 :], whole[550 * 160 :], rtol=0, atol=0.1)
-    assert examine(path).faults == (("damaged", "100 packets cannot be decoded, silent or left out"),)
+    assert examine(path).faults == (("damaged", "100 packets cannot be decoded and are silent or left out"),)
     path.write_bytes(data + b"\x7c" * 30)  # nothing is put behind the end
     assert len(decode(path).samples) == len(whole)
 

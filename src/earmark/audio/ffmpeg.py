@@ -225,8 +225,8 @@ class FfmpegSound:
                 decoded = packet.decode()
             except av.FFmpegError:
                 self._bad, in_a_row = self._bad + 1, in_a_row + 1
-                some = "1 packet" if self._bad == 1 else f"{self._bad:,} packets"
-                self._fault(f"{some} cannot be decoded, silent or left out")
+                some, are = ("1 packet", "is") if self._bad == 1 else (f"{self._bad:,} packets", "are")
+                self._fault(f"{some} cannot be decoded and {are} silent or left out")
                 if in_a_row > _MOST_BAD:
                     return
                 continue
