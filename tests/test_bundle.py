@@ -59,7 +59,7 @@ def same(a: Bundle, b: Bundle) -> bool:
         and np.array_equal(x.probabilities, y.probabilities)
         for x, y in zip(a.golden, b.golden, strict=True)
     )
-    fields = ("labels", "feature", "model", "network", "provenance")
+    fields = ("labels", "feature", "model", "network", "provenance", "decision")
     return golden and all(getattr(a, f) == getattr(b, f) for f in fields)
 
 
@@ -126,7 +126,17 @@ def test_any_zip_program_can_open_it(packed):
         assert all(info.compress_type == zipfile.ZIP_STORED for info in archive.infolist())
         about = json.loads(archive.read("bundle.json"))
         onnx.checker.check_model(onnx.load_from_string(archive.read("network.onnx")))
-    assert {"format", "labels", "feature", "model", "golden", "provenance", "sha256", "seal"} == about.keys()
+    assert {
+        "format",
+        "labels",
+        "feature",
+        "model",
+        "decision",
+        "golden",
+        "provenance",
+        "sha256",
+        "seal",
+    } == about.keys()
 
 
 @pytest.mark.parametrize("reason", ["No space left on device", "Permission denied"])
@@ -413,12 +423,13 @@ def test_as_many_labels_as_scores(refused, packed):
 
 
 @pytest.mark.parametrize(
-    ("number", "said"), [(2, "2"), (0, "0"), ("1", "'1'"), (None, "None"), ("x" * 999, "'" + "x" * 19)]
+    ("number", "said"),
+    [(3, "3"), (0, "0"), (True, "True"), ("1", "'1'"), (None, "None"), ("x" * 999, "'" + "x" * 19)],
 )
 def test_another_format(refused, packed, number, said):
     message = refused(rebuild(packed, lambda about: {**about, "format": number}))
     assert message == (
-        f"PATH has format {said}; this Earmark reads format 1. Update Earmark: pip install --upgrade earmark"
+        f"PATH has format {said}; this Earmark reads the formats 1 to 2. Update Earmark: pip install --upgrade earmark"
     )
 
 
