@@ -106,7 +106,7 @@ def _filters() -> dict[str, Callable[..., Any]]:
 
     def name(text: object) -> Markup:
         # Isolated, so that writing from right to left stays inside.
-        return Markup("<bdi>{}</bdi>").format(legible(str(text)))
+        return Markup("<bdi>{}</bdi>").format(broken(str(text)))
 
     def shown(text: str, number: Number) -> Markup:
         if number.value is None:

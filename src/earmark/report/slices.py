@@ -13,6 +13,7 @@ from earmark.report.tested import Tested
 from earmark.report.words import plural
 
 LEAST_CLIPS = 10
+_WIDEST = 0.6  # of an interval: a wider one says nothing
 _MOST_RATES = 8
 _DURATIONS = (0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 10.0, 30.0)  # seconds
 _LEVELS = (-60.0, -50.0, -40.0, -30.0, -20.0, -10.0)  # dB below full scale
@@ -63,6 +64,11 @@ class Slicing:
     title: str
     slices: tuple[Slice, ...]
     note: str = ""
+
+    @property
+    def telling(self) -> bool:
+        """Whether there is anything to compare."""
+        return len(self.slices) > 1
 
 
 def by_fold(tested: Tested, folds: Sequence[int]) -> Slicing:
@@ -136,8 +142,11 @@ def _slicing(
     title: str, parts: Sequence[Slice | None], tested: Tested, values: NDArray[np.float64], why: str
 ) -> Slicing:
     unknown = len(set(tested.clips[~np.isfinite(values)].tolist()))
-    note = f"Not known of {plural(unknown, 'clip')}{': ' + why if why else ''}" if unknown else ""
-    return Slicing(title, tuple(part for part in parts if part is not None), note)
+    found = tuple(part for part in parts if part is not None)
+    notes = [f"not known of {plural(unknown, 'clip')}{': ' + why if why else ''}"] if unknown else []
+    if len(found) == 1:
+        notes.insert(0, f"{found[0].name.replace(chr(160), ' ')}, {'all that are known' if unknown else 'all of them'}")
+    return Slicing(title, found, "; ".join(notes))
 
 
 def _slice(name: str, tested: Tested, chosen: NDArray[np.bool_], fold: int | None = None) -> Slice | None:
@@ -150,7 +159,10 @@ def _slice(name: str, tested: Tested, chosen: NDArray[np.bool_], fold: int | Non
     hits = np.bincount(groups, right).astype(np.float64)
     answers, correct = int(chosen.sum()), int(right.sum())
     enough = clips >= LEAST_CLIPS and len(size) >= LEAST_GROUPS
-    return Slice(name, clips, len(size), correct, answers, _interval(hits, size) if enough else None, fold)
+    interval = _interval(hits, size) if enough else None
+    if interval is not None and interval[1] - interval[0] > _WIDEST:
+        interval = None
+    return Slice(name, clips, len(size), correct, answers, interval, fold)
 
 
 def _interval(hits: NDArray[np.float64], size: NDArray[np.float64]) -> tuple[float, float]:
