@@ -216,7 +216,8 @@ def _other(probabilities: Scores, place: IntArray) -> IntArray:
     """Return int64[n]: the most probable class but a row's own."""
     others = probabilities.copy()
     others[np.arange(len(place)), place] = -1.0
-    return others.argmax(axis=1).astype(np.int64)
+    best: IntArray = others.argmax(axis=1)
+    return best
 
 
 def _against(probabilities: Scores, place: IntArray) -> NDArray[np.float64]:

@@ -67,7 +67,8 @@ class Ridge:
         basis[:, :-1] = solve_triangular(root, _kernel(x, x[chosen]).T, lower=True, overwrite_b=True).T
         normal = basis.T @ (weights[:, None] * basis)
         normal[np.diag_indices_from(normal)] += _RIDGE
-        return cls(basis, weights, np.linalg.inv(normal))
+        inverse = np.asarray(np.linalg.inv(normal), np.float64)
+        return cls(basis, weights, inverse)
 
     def without_each(self, targets: Scores) -> Scores:
         """Return float64[n, labels]: what is said of each clip when it alone is left out."""
