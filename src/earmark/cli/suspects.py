@@ -105,13 +105,17 @@ def _show(
 
     out = show.console()
     flagged = len(found.found)
-    out.print(
-        f"\n[bold]{flagged:,} of {count(found.judged, 'label')}[/] {'is' if flagged == 1 else 'are'} suspected."
-        " This is a list to listen to, not to believe:\nmany of them will be right, and rare sounds more often than"
-        " others."
-        if flagged
-        else f"\n[bold]None of {count(found.judged, 'label')}[/] is suspected. That is no proof that all are right."
-    )
+    if not found.judged:
+        out.print("\n[bold]No label can be judged.[/]")
+    elif not flagged:
+        judged = count(found.judged, "label")
+        out.print(f"\n[bold]None of {judged} is suspected.[/] That is no proof that all are right.")
+    else:
+        verb = "is" if flagged == 1 else "are"
+        out.print(
+            f"\n[bold]{flagged:,} of {count(found.judged, 'label')} {verb} suspected.[/] This is a list to listen to,"
+            " not to believe:\nmany of them will be right, and those of rare sounds more often."
+        )
     if flagged and top:
         shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         for column in ("", "clip", "label", "suggested", "score", "reason"):

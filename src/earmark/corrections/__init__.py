@@ -91,6 +91,8 @@ def correct(dataset: Dataset, corrections: Sequence[Correction]) -> tuple[Datase
             left.append(Left(correction, "a clip of this data set has one label", gone=False))
         elif fitting:
             now[fitting[0]] = correction.new
+        elif any(set(labels) == set(correction.new) for labels in has.values()):
+            continue  # the data itself was put right since
         else:
             told = " and ".join(_told(labels) for labels in has.values())
             left.append(Left(correction, f"the clip is {told} now, not {_told(correction.old)}", gone=False))

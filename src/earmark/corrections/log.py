@@ -233,6 +233,8 @@ def hold_log(path: Path) -> Iterator[Writer]:
     try:
         if path.is_dir():
             raise IsADirectoryError(21, "Is a directory")
+        if not path.parent.is_dir():  # which the lock would make
+            raise FileNotFoundError(2, "No such file or directory")
         if path.exists() and not os.access(path, os.W_OK):
             raise PermissionError(13, "Permission denied")
         lock.acquire(timeout=_PATIENCE)

@@ -18,18 +18,17 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.engine import one_blas_thread
 from earmark.errors import DataError
 from earmark.split import Rows
+from earmark.suspects.held_out import held_out
 from earmark.suspects.reasons import Reasons
-from earmark.suspects.ridge import Ridge, Scores, onto
+from earmark.suspects.ridge import Scores
 from earmark.types import FloatArray, IntArray
 
 __all__ = ["FLAGGED", "Suspect", "Suspects", "find_suspects"]
 
 # Chosen on ESC-10 and on labels of UrbanSound8K flipped with other seeds than those that are reported.
 FLAGGED = 0.85
-_SHARPEST = 50.0
 Tell = Callable[[str], None]
 
 
@@ -126,90 +125,37 @@ def find_suspects(
     >>> [(s.row, s.suggested, s.reason) for s in find_suspects(values, rows, ("cat", "dog")).found]
     [(4, 'cat', 'the 2 other clips of recording b are cat; this one is labelled dog')]
     """
-    tell = tell or (lambda text: None)
-    targets, recordings = rows.targets, rows.joined
-    present = np.unique(targets)
-    if len(present) < 2 or len(targets) < 3:
+    present = np.unique(rows.targets)
+    if len(present) < 2 or len(rows) < 3:
         raise DataError(
-            f"{rows.dataset[0]} has {len(targets)} clip{'s' * (len(targets) != 1)} of {len(present)}"
+            f"{rows.dataset[0]} has {len(rows)} clip{'s' * (len(rows) != 1)} of {len(present)}"
             f" class{'es' * (len(present) != 1)}; labels are judged against each other, which takes two classes and"
             " three clips at least."
         )
-    place = np.searchsorted(present, targets)
-    units = np.unique(recordings * len(present) + place, return_inverse=True)[1].reshape(-1)
-    by_clip, by_recording = _judgeable(place, recordings, units)
-    goal = onto(place, len(present))
-    with one_blas_thread():
-        tell("asking all other clips about each clip")
-        alone = Ridge.of(values, np.ones(len(values)), seed).without_each(goal)
-        tell("asking all other recordings about each recording")
-        weights = 1.0 / np.bincount(recordings)[recordings]
-        whole = (
-            _mean_of(Ridge.of(values, weights, seed).without_groups(goal, recordings), units)
-            if by_recording.any()
-            else goal
-        )
-    first = _probabilities(alone, place, np.where(by_clip, 1.0, 0.0))
-    second = _probabilities(whole, place, np.where(by_recording, 1.0 / np.bincount(units)[units], 0.0))
+    said = held_out(values, rows, seed, tell or (lambda text: None))
+    place, first, second, by_clip, by_recording = (
+        said.place, said.by_clips, said.by_recordings, said.clip_counts, said.recording_counts,
+    )  # fmt: skip
     odds = np.stack([_against(first, place) * by_clip, _against(second, place) * by_recording])
     scores = 1 - (1 - odds[0]) * (1 - odds[1])  # either may be right
     scores[~(by_clip | by_recording)] = np.nan
     best = np.stack([_other(first, place), _other(second, place)])
     stronger = odds.argmax(axis=0)
-    words = Reasons(rows, place, tuple(labels[c] for c in present), units)
+    words = Reasons(rows, place, tuple(labels[c] for c in present), said.units)
     flagged = np.flatnonzero(scores >= FLAGGED)
     found = []
     for row in flagged[np.argsort(-scores[flagged], kind="stable")].tolist():
         which = int(stronger[row])
         suggested = int(best[which, row])
-        said = (first, second)[which][row]
-        reason = words.of(row, suggested, float(said[suggested]), float(said[place[row]]), which == 1)
+        heard = (first, second)[which][row]
+        reason = words.of(row, suggested, float(heard[suggested]), float(heard[place[row]]), which == 1)
         found.append(
             Suspect(
-                row, labels[targets[row]], labels[present[suggested]], float(scores[row]), reason,
+                row, labels[rows.targets[row]], labels[present[suggested]], float(scores[row]), reason,
                 "recording" if which else "clip",
             )
         )  # fmt: skip
     return Suspects(tuple(found), scores, words.notes(by_clip, by_recording))
-
-
-def _judgeable(
-    place: IntArray, recordings: IntArray, units: IntArray
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return bool[n] twice: whose label another clip has, and whose label another recording has."""
-    clips = np.bincount(place)
-    of_class = np.zeros(len(clips), np.int64)
-    np.add.at(of_class, place[np.unique(units, return_index=True)[1]], 1)
-    several = of_class >= 2
-    # With one recording that has all the other classes nothing is left to learn them from.
-    elsewhere = len(np.unique(recordings)) >= 3
-    return clips[place] >= 2, several[place] & elsewhere
-
-
-def _mean_of(said: Scores, units: IntArray) -> Scores:
-    sums = np.zeros((int(units.max()) + 1, said.shape[1]))
-    np.add.at(sums, units, said)
-    mean: Scores = (sums / np.bincount(units)[:, None])[units]
-    return mean
-
-
-def _probabilities(said: Scores, place: IntArray, weights: NDArray[np.float64]) -> Scores:
-    """Return float64[n, classes]: the softmax, as sharp as the labels that there are make most likely."""
-    from scipy.optimize import minimize_scalar
-
-    if not weights.any():
-        return np.full_like(said, 1 / said.shape[1])
-    own = said[np.arange(len(said)), place]
-
-    def loss(sharpness: float) -> float:
-        top = said.max(axis=1)
-        total = np.log(np.exp(sharpness * (said - top[:, None])).sum(axis=1)) + sharpness * top
-        return float(np.average(total - sharpness * own, weights=weights))
-
-    sharpness = minimize_scalar(loss, bounds=(0.01, _SHARPEST), method="bounded").x
-    powers = np.exp(sharpness * (said - said.max(axis=1, keepdims=True)))
-    result: Scores = powers / powers.sum(axis=1, keepdims=True)
-    return result
 
 
 def _other(probabilities: Scores, place: IntArray) -> IntArray:
