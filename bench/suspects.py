@@ -126,9 +126,11 @@ def main(data: Path) -> None:
         "| --- | --- | --: | --: | --: | --: | --: | --: | --: | --: | --: |",
     ]  # fmt: skip
     others = [
-        "", "The same probabilities by the thresholds of confident learning (Northcutt, Jiang and Chuang, 2021): a label is"
-        " flagged where another class is at least as probable as it usually is for its own clips.", "",
-        "| data | flipped | recall by all other clips | recall by all other recordings | recall of both | flagged by both |",
+        "",
+        "The same probabilities by the thresholds of confident learning (Northcutt, Jiang and Chuang, 2021): a label"
+        " is flagged where another class is at least as probable as it usually is for its own clips.",
+        "",
+        "| data | flipped | recall by other clips | recall by other recordings | recall of both | flagged by both |",
         "| --- | --- | --: | --: | --: | --: |",
     ]  # fmt: skip
     for name, (title, pattern, ways) in SETS.items():

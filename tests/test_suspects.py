@@ -273,7 +273,7 @@ def test_refusals(arguments, code, message, earmark, tone_set):
 def test_clips_with_several_labels_are_refused(earmark, write_wav, tmp_path):
     for name in "abc":
         write_wav(tmp_path / f"{name}.wav", np.random.default_rng(0).standard_normal(9_000) * 0.1)
-    (tmp_path / "clips.csv").write_text("path,label\na.wav,cat;dog\nb.wav,cat\nc.wav,dog\n")
+    (tmp_path / "clips.csv").write_text("path,label\na.wav,cat|dog\nb.wav,cat\nc.wav,dog\n")
     done = earmark("suspects", tmp_path / "clips.csv", "--progress", "none", code=1)
     assert done.stderr.endswith("has clips with several labels; suspects are found where a clip has one.\n")
 
