@@ -41,7 +41,7 @@ def network():
 
 @pytest.fixture(scope="module")
 def bundle():
-    made = with_golden(LABELS, FEATURE, model_to_dict(MODEL), network().to_onnx())
+    made = with_golden(Bundle(LABELS, FEATURE, model_to_dict(MODEL), network().to_onnx(), ()))
     return replace(made, provenance={"seed": 0, "train_groups": [group_hash("a")], "note": "Mönch"})
 
 

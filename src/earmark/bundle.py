@@ -1,7 +1,8 @@
 """The one artifact that leaves the building: a zip of stored entries, never pickle. No inference here.
 
 ``bundle.json``
-    Format number, labels, feature and model settings, provenance, and the hash of every other entry.
+    Format number, labels, feature and model settings, how scores become answers, provenance, and the hash of every
+    other entry.
 ``network.onnx``
     Features to logits.
 ``golden/N.npy``
@@ -21,12 +22,15 @@ from typing import Any
 
 import numpy as np
 
+from earmark.decide import Decision
 from earmark.errors import BundleFormatError, PathError, UsageError
 from earmark.features import feature_from_dict, feature_to_dict
 from earmark.files import write_atomically
+from earmark.settings import from_dict, to_dict
 from earmark.types import Feature, FloatArray, Waveform
 
-FORMAT = 1
+FORMAT = 2
+_READ = (1, FORMAT)  # 1 knows no decision
 SUFFIX = ".earmark"
 
 _MAX_FILE = 2**30
@@ -72,6 +76,8 @@ class Bundle:
         The self-test.
     provenance
         Data fingerprint, split rule, train-group hashes, versions, seed and scores.
+    decision
+        How the logits become probabilities and answers.
     """
 
     labels: tuple[str, ...]
@@ -80,6 +86,7 @@ class Bundle:
     network: bytes
     golden: tuple[Golden, ...]
     provenance: dict[str, Any] = field(default_factory=dict)
+    decision: Decision = field(default_factory=Decision)
 
 
 def group_hash(group: str) -> str:
@@ -105,6 +112,7 @@ def write_bundle(path: Path, bundle: Bundle) -> None:
         "labels": list(bundle.labels),
         "feature": feature_to_dict(bundle.feature),
         "model": bundle.model,
+        "decision": to_dict(bundle.decision),
         "golden": golden,
         "provenance": bundle.provenance,
         "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in entries.items()},
@@ -143,9 +151,9 @@ def read_bundle(path: Path) -> Bundle:
         about = json.loads(entries.pop("bundle.json"))
         if not isinstance(about, dict) or "format" not in about:
             raise BundleFormatError(f"{path} has no format number: it was not written by Earmark.")
-        if about["format"] != FORMAT:
+        if about["format"] not in _READ or isinstance(about["format"], bool):
             raise BundleFormatError(
-                f"{path} has format {about['format']!r:.20}; this Earmark reads format {FORMAT}. "
+                f"{path} has format {about['format']!r:.20}; this Earmark reads the formats {_READ[0]} to {FORMAT}. "
                 "Update Earmark: pip install --upgrade earmark"
             )
         return _bundle(path, about, entries)
@@ -234,7 +242,12 @@ def _bundle(path: Path, about: dict[str, Any], entries: dict[str, bytes]) -> Bun
     hashes = isinstance(learnt, list) and all(isinstance(name, str) for name in learnt)
     if not isinstance(model, dict) or not isinstance(provenance, dict) or not hashes:
         raise BundleFormatError(f"{path}: its record of the training is malformed.")
-    return Bundle(tuple(labels), feature, model, network, tuple(golden), provenance)
+    decision = Decision() if about["format"] == 1 else from_dict(Decision, about["decision"], "decision")
+    if len(decision.thresholds) not in (0, len(labels)):
+        raise BundleFormatError(
+            f"{path}: it has {len(decision.thresholds)} thresholds for {len(labels)} labels."
+        )
+    return Bundle(tuple(labels), feature, model, network, tuple(golden), provenance, decision)
 
 
 def _samples(data: bytes) -> FloatArray | None:

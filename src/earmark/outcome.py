@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from earmark.dataset import Dataset
-from earmark.evaluate import Report
+from earmark.decide import Decision
+from earmark.evaluate import Calibration, Report
 from earmark.extract import Done
 from earmark.leakage import Leakage
 from earmark.recipe import Recipe
+from earmark.settings import to_dict
 from earmark.split import Rows, Split
 from earmark.train import Fitted
 from earmark.types import FeatureTable, Problem
@@ -131,6 +133,8 @@ class TrainResult:
         Beside a random split: the same recipe on official or grouped folds; ``None`` where there are none.
     seconds
         Of extraction and training.
+    decision
+        How the bundle's scores become answers.
     """
 
     bundle: Path
@@ -143,6 +147,7 @@ class TrainResult:
     leakage: Leakage
     honest: Judged | None
     seconds: dict[str, float]
+    decision: Decision
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as `earmark train --json` prints it."""
@@ -161,6 +166,7 @@ class TrainResult:
             "leakage": {**self.leakage.to_dict(), "groups_known": self.prepared.dataset.grouping is not None},
             **self.prepared.to_dict(),
             "best_epoch": self.fitted.best_epoch,
+            "decision": to_dict(self.decision) if self.decision.clips else None,
             "seconds": self.seconds,
         }
         if self.honest is not None:
@@ -189,6 +195,12 @@ class EvaluateResult:
         What a random split would have claimed, and what it lets through; ``None`` for a trained bundle.
     left_out
         Clips that a trained bundle was not judged by, since it was trained on their recordings.
+    before
+        The calibration of the networks' own scores; ``None`` where nothing was calibrated.
+    decision
+        What decisions are worth, see `earmark.evaluate.decided`; ``None`` where none were learnt.
+    baseline
+        What always answering the commonest learnt label would score; ``None`` for a trained bundle.
     """
 
     model: str
@@ -199,10 +211,15 @@ class EvaluateResult:
     random_leakage: Leakage | None
     left_out: int
     seconds: dict[str, float]
+    before: Calibration | None = None
+    decision: dict[str, Any] | None = None
+    baseline: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as `earmark evaluate --json` prints it."""
         report = self.judged.report.to_dict()
+        if self.before is not None:
+            report["calibration"]["before"] = self.before.to_dict()
         random = None
         if self.random is not None and self.random_leakage is not None:
             random = {
@@ -216,8 +233,10 @@ class EvaluateResult:
             **{key: report[key] for key in ("accuracy", "sd", "sd_seeds", "interval", "macro_f1", "map")},
             "folds": self.judged.folds,
             "seeds": report["seeds"] if self.run else [],
+            "baseline": self.baseline,
             "random_split": random,
             **{key: report[key] for key in ("per_class", "confusion", "calibration", "clips", "groups")},
+            "decision": self.decision,
             "labels": list(self.judged.report.per_class),
             "run": str(self.run) if self.run else None,
             "left_out": self.left_out,

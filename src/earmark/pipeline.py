@@ -7,7 +7,6 @@ same sound twice, and the split must know both.
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,26 +17,25 @@ from typing import Any
 import numpy as np
 
 from earmark import record, runs
-from earmark.bundle import SUFFIX, Bundle, group_hash, read_bundle, write_bundle
+from earmark.bundle import SUFFIX, group_hash, read_bundle, write_bundle
 from earmark.data import DataSettings, open_data
+from earmark.decide import Decision
 from earmark.engine import Engine, Local
 from earmark.errors import DataError, SettingError, SplitError
-from earmark.evaluate import Report, Scored, joined, report, spread
+from earmark.evaluate import Report, Scored, calibration, decided, joined, report, spread
 from earmark.extract import Progress, fill
 from earmark.extract import extract as extract_table
 from earmark.extract.copies import copies
 from earmark.features.landmarks import Marks
+from earmark.fitting import Lesson, learn
 from earmark.leakage import leakage
 from earmark.listener import Listener, Silent
-from earmark.models import model_to_dict
 from earmark.outcome import EvaluateResult, Extracted, Judged, Prepared, TrainResult
-from earmark.predict import Predictor, with_golden
+from earmark.predict import Predictor
 from earmark.recipe import Recipe
 from earmark.remote import is_uri, shown
 from earmark.split import (
     TEST,
-    TRAIN,
-    VALIDATION,
     Rows,
     Split,
     cross_validation,
@@ -46,8 +44,7 @@ from earmark.split import (
     resolve_rule,
 )
 from earmark.store import Store
-from earmark.train import Fitted, Task, fit
-from earmark.train import Problem as Training
+from earmark.train import Fitted
 from earmark.types import Feature, IntArray
 
 RUNS = Path("runs")
@@ -86,24 +83,25 @@ def train(
     honest = _honest_splits(ready, recipe) if split.rule == "random" else []
     listener.divided([split], ready.dataset)
     with _open_run(runs_folder, recipe, ready, "train", listener) as run:
-        fitted, seconds = _fit(recipe, ready, [split, *honest], run, listener, engine)
-        bundles = [_bundle(recipe, ready, f) for f in fitted]
         seed = recipe.train.seed
-        scored = [_score(b, ready, s, seed) for b, s in zip(bundles, [split, *honest], strict=True)]
+        lessons = [Lesson.of(split, seed, recipe), *(Lesson(s, seed) for s in honest)]
+        learnt, seconds = learn(recipe, ready, lessons, run, listener, engine)
+        own, scored = learnt[0], [each.scored for each in learnt]
         result = TrainResult(
             output or run.folder / f"model{SUFFIX}",
             run.folder,
             recipe,
             ready,
             split,
-            fitted[0],
+            own.fitted,
             _judge([split], scored[:1], ready, recipe).report,
             leakage(split),
             _judge(honest, scored[1:], ready, recipe) if honest else None,
             {"extract": ready.seconds, "train": seconds},
+            own.bundle.decision,
         )
-        provenance = _provenance(recipe, ready, split, fitted[0], result.report)
-        bundle = replace(bundles[0], provenance=provenance)
+        provenance = _provenance(recipe, ready, split, own.fitted, result.report)
+        bundle = replace(own.bundle, provenance=provenance)
         write_bundle(run.folder / f"model{SUFFIX}", bundle)
         if output is not None:
             write_bundle(output, bundle)
@@ -140,15 +138,20 @@ def evaluate(
     random = random_split(ready.rows, recipe.split)
     listener.divided(folds[0], ready.dataset)
     with _open_run(runs_folder, recipe, ready, "evaluate", listener, seeds) as run:
-        tasks = [(s, d.train.seed) for own, d in zip(folds, draws, strict=True) for s in (*own, random)]
-        splits, own_seeds = [s for s, _ in tasks], [seed for _, seed in tasks]
-        fitted, seconds = _fit(recipe, ready, splits, run, listener, engine, own_seeds)
-        each = [
-            _score(_bundle(recipe, ready, f), ready, s, seed)
-            for (s, seed), f in zip(tasks, fitted, strict=True)
+        lessons = [
+            lesson
+            for own, draw in zip(folds, draws, strict=True)
+            for lesson in (
+                *(Lesson.of(split, draw.train.seed, recipe) for split in own),
+                Lesson(random, draw.train.seed),
+            )
         ]
+        learnt, seconds = learn(recipe, ready, lessons, run, listener, engine)
         of_a_seed = len(folds[0]) + 1
-        scored = [joined(each[i::of_a_seed]) for i in range(of_a_seed)]
+        by_fold = [learnt[i::of_a_seed] for i in range(of_a_seed)]
+        scored = [joined([each.scored for each in fold]) for fold in by_fold]
+        honest = [each for fold in by_fold[:-1] for each in fold]
+        decision = decided([(each.scored, each.bundle.decision) for each in honest], ready.dataset.labels)
         result = EvaluateResult(
             recipe.model.name,
             run.folder,
@@ -158,6 +161,9 @@ def evaluate(
             leakage(random),
             0,
             {"extract": ready.seconds, "train": seconds},
+            calibration([each.raw for each in honest]) if decision else None,
+            decision,
+            _baseline(folds[0]),
         )
         numbers = [fold["fold"] for fold in result.judged.folds]
         named = {
@@ -203,20 +209,23 @@ def evaluate_bundle(
         )
     positions = np.flatnonzero(fresh).astype(np.int64)
     order = np.array([bundle.labels.index(label) for label in ready.dataset.labels])
-    scored = Scored(
-        positions,
-        order[ready.rows.targets[positions]],
-        ready.rows.joined[positions],
-        Predictor(bundle).score(ready.table.values[positions]),
+    targets, units = order[ready.rows.targets[positions]], ready.rows.joined[positions]
+    values, raw = ready.table.values[positions], replace(bundle, decision=Decision())
+    scored, before = (
+        Scored(positions, targets, units, Predictor(b, self_test=test).score(values))
+        for b, test in ((bundle, True), (raw, False))
     )
+    decision = decided([(scored, bundle.decision)], bundle.labels)
     known = ready.dataset.grouping and bundle.provenance.get("grouping")
     doubt = "" if known else "; recordings are not known, so that others of the model's may be among these"
     told = Judged(
         f"on the data set {ready.dataset.name}{doubt}", report([scored], bundle.labels, recipe.split.seed), []
     )
     left_out = int((~fresh).sum())
+    seconds = {"extract": ready.seconds, "train": 0.0}
+    raw_calibration = calibration([before]) if decision else None
     return EvaluateResult(
-        str(path), None, ready, told, None, None, left_out, {"extract": ready.seconds, "train": 0.0}
+        str(path), None, ready, told, None, None, left_out, seconds, raw_calibration, decision
     )
 
 
@@ -323,41 +332,6 @@ def _open_run(
         yield run
 
 
-def _fit(
-    recipe: Recipe,
-    ready: Prepared,
-    splits: list[Split],
-    run: runs.Run,
-    listener: Listener,
-    engine: Engine | None,
-    seeds: Sequence[int] | None = None,
-) -> tuple[list[Fitted], float]:
-    classes = len(ready.dataset.labels)
-    problem = Training(ready.table.values, ready.rows.targets, classes, recipe.model, recipe.train)
-    seeds = seeds or [recipe.train.seed] * len(splits)
-    tasks = [
-        Task(s.positions(TRAIN), s.positions(VALIDATION), seed) for s, seed in zip(splits, seeds, strict=True)
-    ]
-    began = time.perf_counter()
-    with (run.folder / "metrics.jsonl").open("a") as metrics:
-
-        def on_epoch(task: int, entry: dict[str, float]) -> None:
-            metrics.write(json.dumps({"network": task, **entry}) + "\n")
-            metrics.flush()
-            listener.epoch(task, len(tasks), len(tasks[task].train), recipe.train.epochs, entry)
-
-        # On this machine all networks are best trained as one; on a cluster each is a task.
-        cluster = None if isinstance(engine, Local) else engine
-        fitted = fit(problem, tasks, run.checkpoints, on_epoch, engine=cluster)
-    record.write_metrics(run, fitted)
-    return fitted, time.perf_counter() - began
-
-
-def _bundle(recipe: Recipe, ready: Prepared, fitted: Fitted) -> Bundle:
-    model, network = model_to_dict(recipe.model), fitted.network.to_onnx()
-    return with_golden(ready.dataset.labels, recipe.feature, model, network)
-
-
 def _provenance(
     recipe: Recipe, ready: Prepared, split: Split, fitted: Fitted, test: Report
 ) -> dict[str, Any]:
@@ -387,15 +361,14 @@ def _sound_hashes(ready: Prepared, positions: IntArray) -> list[str]:
     ]
 
 
-def _score(bundle: Bundle, ready: Prepared, split: Split, seed: int) -> Scored:
-    positions = split.positions(TEST)
-    return Scored(
-        positions,
-        ready.rows.targets[positions],
-        ready.rows.joined[positions],
-        Predictor(bundle).score(ready.table.values[positions]),
-        np.full(len(positions), seed, np.int64),
-    )
+def _baseline(splits: list[Split]) -> float:
+    """Return the mean accuracy over folds of always answering with the commonest learnt label."""
+    shares = []
+    for split in splits:
+        targets = split.rows.targets
+        commonest = np.bincount(targets[split.learnt]).argmax()
+        shares.append(float((targets[split.positions(TEST)] == commonest).mean()))
+    return float(np.mean(shares))
 
 
 def _judge(splits: list[Split], scored: list[Scored], ready: Prepared, recipe: Recipe) -> Judged:

@@ -13,7 +13,7 @@ import numpy as np
 from earmark.audio import load, read_stream, resample
 from earmark.bundle import Bundle, Golden, read_bundle
 from earmark.errors import AudioError, BundleFormatError, GoldenTestError, PathError, UnreadableAudioError
-from earmark.types import Feature, FloatArray, Prediction, Waveform
+from earmark.types import FloatArray, Prediction, Waveform
 
 if TYPE_CHECKING:
     from earmark.engine import Engine
@@ -60,7 +60,7 @@ class Predictor:
         return cls(read_bundle(path))
 
     def score(self, values: FloatArray) -> FloatArray:
-        """Return probabilities float32[n, labels] for features float32[n, dims].
+        """Return calibrated probabilities float32[n, labels] for features float32[n, dims].
 
         Raises
         ------
@@ -73,9 +73,7 @@ class Predictor:
             raise BundleFormatError(f"The bundle's network cannot be run: {_first_line(error)}") from None
         if logits.shape != (len(values), len(self.bundle.labels)) or not np.isfinite(logits).all():
             raise BundleFormatError("The bundle's network does not give one finite number a label.")
-        shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-        probabilities: FloatArray = (shifted / shifted.sum(axis=1, keepdims=True)).astype(np.float32)
-        return probabilities
+        return self.bundle.decision.probabilities(logits)
 
     def score_waveform(self, waveform: Waveform) -> FloatArray:
         """Return probabilities float32[labels] for a mono waveform at any rate."""
@@ -139,14 +137,18 @@ class Predictor:
                     yield kind(path, result.reason)
 
     def _prediction(self, path: str, seconds: float, scores: FloatArray) -> Prediction:
-        labels = self.bundle.labels
+        labels, decision = self.bundle.labels, self.bundle.decision
         best = int(scores.argmax())
         if "://" in path:
             from earmark.remote import shown
 
             path = shown(path)  # without a key that it may hold
         by_label = {label: float(p) for label, p in zip(labels, scores, strict=True)}
-        return Prediction(path, 0.0, seconds, labels[best], float(scores[best]), by_label)
+        sure = bool(decision.answered(scores[None])[0])
+        why = "" if sure else f"not sure enough of {labels[best]}"
+        possible = tuple(labels[i] for i in np.flatnonzero(decision.sets(scores[None])[0]))
+        answer = labels[best] if sure else None
+        return Prediction(path, 0.0, seconds, answer, float(scores[best]), by_label, possible, why)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -274,10 +276,10 @@ def golden_waveforms(sample_rate: int) -> list[Waveform]:
     return [Waveform(x.astype(np.float32), sample_rate) for x in (sweep, burst, pulses)]
 
 
-def with_golden(labels: tuple[str, ...], feature: Feature, model: dict[str, Any], network: bytes) -> Bundle:
-    """Return a bundle whose self-test holds what this network gives here and now."""
-    plain = Predictor(Bundle(labels, feature, model, network, ()), self_test=False)
+def with_golden(bundle: Bundle) -> Bundle:
+    """Return the bundle with a self-test that holds what it gives here and now."""
+    plain, feature = Predictor(bundle, self_test=False), bundle.feature
     sounds = [
         Golden(w, plain.score(feature.extract(w)[None])[0]) for w in golden_waveforms(feature.sample_rate)
     ]
-    return Bundle(labels, feature, model, network, tuple(sounds))
+    return replace(bundle, golden=tuple(sounds))

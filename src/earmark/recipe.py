@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from earmark.data import DataSettings
+from earmark.decide import DecideSettings
 from earmark.errors import MissingExtraError, PathError, SettingError, UnknownNameError
 from earmark.features import FEATURES, Mfcc, feature_from_dict, feature_to_dict
-from earmark.models import MODELS, Mlp, model_from_dict, model_to_dict
+from earmark.models import MODELS, Mlp, Model, model_from_dict, model_to_dict
 from earmark.settings import from_dict, to_dict
 from earmark.split import SplitSettings
 from earmark.train import TrainSettings
@@ -19,12 +20,12 @@ from earmark.types import Feature
 
 _STATISTICS = ("mean", "std", "delta_mean", "delta_std")
 _MAX_FILE = 2**20
-_SECTIONS = ("data", "split", "feature", "model", "train")
+_SECTIONS = ("data", "split", "feature", "model", "train", "decide")
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What to read, how to divide it, what to extract, and what to train on it and how.
+    """What to read, how to divide it, what to extract, what to train on it and how, and how scores become answers.
 
     Examples
     --------
@@ -36,8 +37,9 @@ class Recipe:
     data: DataSettings = field(default_factory=DataSettings)
     split: SplitSettings = field(default_factory=SplitSettings)
     feature: Feature = field(default_factory=lambda: Mfcc(statistics=_STATISTICS))  # type: ignore[arg-type]
-    model: Mlp = field(default_factory=Mlp)
+    model: Model = field(default_factory=Mlp)
     train: TrainSettings = field(default_factory=TrainSettings)
+    decide: DecideSettings = field(default_factory=DecideSettings)
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
         """Return the recipe as nested tables; settings without a value are left out."""
@@ -47,6 +49,7 @@ class Recipe:
             "feature": feature_to_dict(self.feature),
             "model": model_to_dict(self.model),
             "train": to_dict(self.train),
+            "decide": to_dict(self.decide),
         }
         return {name: {k: v for k, v in t.items() if v is not None} for name, t in tables.items()}
 
@@ -80,6 +83,7 @@ class Recipe:
             feature_from_dict(named("feature", FEATURES)),
             model_from_dict(named("model", MODELS)),
             from_dict(TrainSettings, tables.get("train", {}), "[train]"),
+            from_dict(DecideSettings, tables.get("decide", {}), "[decide]"),
         )
 
     def with_values(self, values: Mapping[str, Any]) -> Recipe:
@@ -117,6 +121,7 @@ RECIPES: dict[str, Recipe] = {
         feature=Mfcc(resampler="kaiser_fast", statistics=("mean",)),
         model=Mlp(standardize=False),
         train=TrainSettings(epochs=200, class_weights="none", patience=0),
+        decide=DecideSettings(folds=0),
     ),
 }
 

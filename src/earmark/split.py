@@ -21,8 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.dataset import NO_FOLD, Dataset
-from earmark.errors import LeakageError, MissingExtraError, SettingError, SplitError
+from earmark.errors import LeakageError, SettingError, SplitError
 from earmark.links import join, no_links, overlaps
+from earmark.parts import grouped_parts, most_parts, share_of
 from earmark.types import FeatureTable, IntArray
 
 TRAIN, VALIDATION, TEST, UNUSED = 0, 1, 2, 3
@@ -286,7 +287,7 @@ def holdout(rows: Rows, settings: SplitSettings) -> Split:
             present = ", ".join(map(str, rows.present_folds))
             raise SplitError(f"There is no fold {fold}. Folds with readable clips: {present}.")
         return _official(rows, settings, fold)
-    parts = _share(rows.targets, rows.joined, settings.test_share, settings.seed)
+    parts = share_of(rows.targets, rows.joined, settings.test_share, settings.seed)
     return _with_validation(rows, settings, parts == 0, "grouped")
 
 
@@ -313,7 +314,7 @@ def cross_validation(rows: Rows, settings: SplitSettings, seed: int | None = Non
             )
         return [_official(rows, drawn, fold) for fold in rows.present_folds]
     count = settings.folds or FOLDS
-    parts = _grouped_parts(rows.targets, rows.joined, count, settings.seed)
+    parts = grouped_parts(rows.targets, rows.joined, count, settings.seed)
     return [_with_validation(rows, drawn, parts == i, "grouped") for i in range(count)]
 
 
@@ -335,18 +336,44 @@ def _official(rows: Rows, settings: SplitSettings, fold: int) -> Split:
     return _with_validation(rows, settings, rows.folds == fold, "official", fold)
 
 
+def inner_folds(split: Split, settings: SplitSettings, count: int) -> list[Split]:
+    """Divide the learnt rows of a split once for each of ``count`` parts, whole recordings, with that part as the test.
+
+    None of them shows a test row of ``split``: there these are unused. Fewer parts where the recordings do not suffice,
+    and none where not even two can be made.
+    """
+    rows, learnt = split.rows, split.learnt
+    count = most_parts(rows.targets[learnt], rows.joined[learnt], 1 / count)
+    try:
+        own = grouped_parts(rows.targets[learnt], rows.joined[learnt], count, split.seed)
+        parts = np.full(len(rows), -1, np.int64)
+        parts[learnt] = own
+        return [
+            _with_validation(rows, settings, parts == i, "grouped", among=parts >= 0) for i in range(count)
+        ]
+    except SplitError:
+        return []
+
+
 def _with_validation(
-    rows: Rows, settings: SplitSettings, is_test: NDArray[np.bool_], rule: str, fold: int | None = None
+    rows: Rows,
+    settings: SplitSettings,
+    is_test: NDArray[np.bool_],
+    rule: str,
+    fold: int | None = None,
+    among: NDArray[np.bool_] | None = None,
 ) -> Split:
     roles = np.where(is_test, TEST, TRAIN).astype(np.int8)
+    if among is not None:
+        roles[~among] = UNUSED
     if rule == "official":
         roles[rows.folds == NO_FOLD] = UNUSED
     # A copy of a test clip under another recording's name must not be learnt; the test part stays as published.
     copies = np.isin(rows.sounds, rows.sounds[is_test]) | rows.linked(is_test)
     roles[copies & ~np.isin(rows.groups, rows.groups[is_test])] = UNUSED
     rest = np.flatnonzero(roles == TRAIN)
-    if settings.validation_share > 0 and _parts(rows.targets[rest], rows.joined[rest], 0.5) == 2:
-        parts = _share(rows.targets[rest], rows.joined[rest], settings.validation_share, settings.seed)
+    if settings.validation_share > 0 and most_parts(rows.targets[rest], rows.joined[rest], 0.5) == 2:
+        parts = share_of(rows.targets[rest], rows.joined[rest], settings.validation_share, settings.seed)
         kept_aside = parts == 0
         # A few large recordings: rather none than much more than was asked for.
         kept_aside &= kept_aside.mean() <= max(2 * settings.validation_share, 1 / 3)
@@ -358,52 +385,3 @@ def _with_validation(
     if len(np.unique(rows.targets[roles == TRAIN])) < 2:
         raise SplitError("Fewer than two classes are left to train on: every class needs several recordings.")
     return Split(roles, rule, settings.seed, rows, fold)
-
-
-def _share(targets: IntArray, groups: IntArray, share: float, seed: int) -> IntArray:
-    """Divide so that part 0 is about ``share`` of the rows: more where there are few groups or clips."""
-    return _grouped_parts(targets, groups, max(2, _parts(targets, groups, share)), seed)
-
-
-def _parts(targets: IntArray, groups: IntArray, share: float) -> int:
-    """Return into how many parts rows can be divided so that one is ``share`` of them, or a little more."""
-    return min(round(1 / share), len(np.unique(groups)), int(np.bincount(targets, minlength=1).max()))
-
-
-def _grouped_parts(targets: IntArray, groups: IntArray, parts: int, seed: int) -> IntArray:
-    """Return the part, 0 to parts - 1, of each row: whole groups, classes in like shares."""
-    try:
-        from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
-    except ImportError:
-        raise MissingExtraError("Dividing a data set", "train", "scikit-learn") from None
-    import warnings
-
-    distinct = len(np.unique(groups))
-    if distinct < parts:
-        raise SplitError(
-            f"{distinct} recording{'s' * (distinct != 1)} cannot be divided into {parts} parts without parting one."
-            f" Record more{_fewer(parts)}."
-        )
-    result = np.zeros(len(targets), np.int64)
-    with warnings.catch_warnings():
-        # It warns of classes rarer than the number of parts; `check` says so in words of its own.
-        warnings.filterwarnings("ignore", message="The least populated class")
-        # Where every row is its own group the plain division is the same, and a hundred times as quick.
-        if distinct == len(groups):
-            folds = StratifiedKFold(parts, shuffle=True, random_state=seed).split(targets, targets)
-        else:
-            folds = StratifiedGroupKFold(parts, shuffle=True, random_state=seed).split(
-                targets, targets, groups
-            )
-        try:
-            for i, (_, members) in enumerate(folds):
-                result[members] = i
-        except ValueError:
-            raise SplitError(
-                f"No class has {parts} clips, one for each of {parts} parts. Record more{_fewer(parts)}."
-            ) from None
-    return result
-
-
-def _fewer(parts: int) -> str:
-    return ", or ask for fewer folds" if parts > 2 else ""

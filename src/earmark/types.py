@@ -232,9 +232,14 @@ class Prediction:
     path, start, end
         Where; seconds.
     label, score
-        The most probable label and its probability. ``None`` is "unknown".
+        The most probable label and its probability. ``None`` is "unknown"; the score is then that of the most probable
+        label all the same.
     scores
         The probability of every label.
+    possible
+        The labels that may be true, with the coverage that the model promises.
+    why
+        Why there is no answer; empty where there is one.
     """
 
     path: str
@@ -243,6 +248,8 @@ class Prediction:
     label: str | None
     score: float
     scores: dict[str, float] = field(default_factory=dict)
+    possible: tuple[str, ...] = ()
+    why: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the record as the command line's JSON shows it."""
@@ -253,4 +260,6 @@ class Prediction:
             "label": self.label,
             "score": self.score,
             "scores": self.scores,
+            "possible": list(self.possible),
+            "why": self.why,
         }

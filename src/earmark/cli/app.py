@@ -209,7 +209,7 @@ def _train(
 
 
 @command("evaluate", "earmark evaluate UrbanSound8K --model mlp")
-@click.argument("target", metavar="DATASET|MODEL.earmark")
+@click.argument("subject", metavar="DATASET|MODEL.earmark")
 @click.argument("dataset", required=False)
 @options.training
 @options.split
@@ -224,7 +224,7 @@ def _train(
 @options.where
 @options.outcome
 def evaluate(
-    target: str, dataset: str | None, folds: int | None, seeds: int | None, engine: str, address: str | None,
+    subject: str, dataset: str | None, folds: int | None, seeds: int | None, engine: str, address: str | None,
     workers: int | None, progress: str, runs: Path, strict: bool, as_json: bool, **choices: Any,
 ) -> int:  # fmt: skip
     """Judge a recipe on every fold in turn, or a trained model.
@@ -255,18 +255,18 @@ def evaluate(
             if changes or recipe != "default" or given:
                 raise SettingError(
                     "A trained model brings its own recipe: leave out --recipe, --model, --feature, --seed, --seeds,"
-                    " --split, --folds and --set."
+                    " --target, --split, --folds and --set."
                 )
             made = made.with_data(dataset, **shape)
-            result = pipeline.evaluate_bundle(Path(target), made, terminal, where)
-        elif target.endswith(".earmark"):
+            result = pipeline.evaluate_bundle(Path(subject), made, terminal, where)
+        elif subject.endswith(".earmark"):
             raise SettingError(
-                f"Which data shall {target} be judged on? Type: earmark evaluate {target} DATASET"
+                f"Which data shall {subject} be judged on? Type: earmark evaluate {subject} DATASET"
             )
         else:
             ready.can_train()
             ready.can_hold_runs(runs)
-            made, count = made.with_data(target, **shape), 1 if seeds is None else seeds
+            made, count = made.with_data(subject, **shape), 1 if seeds is None else seeds
             result = pipeline.evaluate(made, runs, terminal, where, count)
     show.evaluate(result, as_json)
     return 1 if strict and result.prepared.problems else 0

@@ -109,9 +109,14 @@ training = _all(
         metavar="NAME|FILE",
         help="default, tutorial, or a recipe file (TOML).",
     ),
-    click.option("--model", metavar="NAME", help="The model to train: mlp."),
+    click.option("--model", metavar="NAME", help="The model to train: mlp or linear."),
     click.option("--feature", metavar="NAME", help="The feature to extract: mfcc, log_mel or stats."),
     click.option("--seed", type=int, help="Of the split, the weights and the order of rows."),
+    click.option(
+        "--target",
+        metavar="GOAL=VALUE",
+        help="Answer only what is sure enough: precision=0.95, recall=0.9, or cost=5 (of a wrong answer).",
+    ),
     change,
 )
 
@@ -152,7 +157,8 @@ def typed(data: DataSettings) -> str:
 
 def make_recipe(
     recipe: str, model: str | None = None, feature: str | None = None, seed: int | None = None,
-    split: str | None = None, test_fold: int | None = None, changes: Sequence[str] = (),
+    split: str | None = None, test_fold: int | None = None, target: str | None = None,
+    changes: Sequence[str] = (),
 ) -> Recipe:  # fmt: skip
     """Return the named recipe with what the options change in it.
 
@@ -167,7 +173,7 @@ def make_recipe(
 
     options = {
         "model.name": model, "feature.name": feature, "split.rule": split, "split.test_fold": test_fold,
-        "split.seed": seed, "train.seed": seed,
+        "split.seed": seed, "train.seed": seed, "decide.target": target,
     }  # fmt: skip
     values = {key: value for key, value in options.items() if value is not None}
     for text in changes:

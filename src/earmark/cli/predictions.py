@@ -62,13 +62,14 @@ def _jsonl(results: Iterable[Result], labels: Sequence[str], out: TextIO) -> Non
 
 def _csv(results: Iterable[Result], labels: Sequence[str], out: TextIO) -> None:
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["path", "start", "end", "label", "score", *labels, "error"])
+    writer.writerow(["path", "start", "end", "label", "score", *labels, "possible", "why", "error"])
     for r in results:
         if isinstance(r, AudioError):
-            writer.writerow([r.path, *[""] * (4 + len(labels)), r.reason])
+            writer.writerow([r.path, *[""] * (6 + len(labels)), r.reason])
         else:
             scores = [f"{r.scores[label]:.6f}" for label in labels]
-            writer.writerow([r.path, f"{r.start:g}", f"{r.end:.3f}", r.label, f"{r.score:.6f}", *scores, ""])
+            told = [r.path, f"{r.start:g}", f"{r.end:.3f}", r.label or "", f"{r.score:.6f}", *scores]
+            writer.writerow([*told, "|".join(r.possible), r.why, ""])
 
 
 def _table(results: Iterable[Result], labels: Sequence[str], out: TextIO) -> None:
@@ -78,6 +79,8 @@ def _table(results: Iterable[Result], labels: Sequence[str], out: TextIO) -> Non
             continue  # it was named on stderr
         ranked = sorted(r.scores.items(), key=lambda item: -item[1])[:_TOP]
         others = "  ".join(f"{label} {score:.2f}" for label, score in ranked[1:])
+        if r.label is None:
+            others = f"{r.why}; {ranked[0][0]} {r.score:.2f}  {others}" if ranked else r.why
         line = f"{r.label or 'unknown':<{width}}  {r.score:.2f}  {r.path}  ({others})"
         out.write(on_one_line(line) + "\n")
         out.flush()

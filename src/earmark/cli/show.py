@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from earmark.cli.words import on_one_line
+from earmark.decide import NEVER
 from earmark.evaluate import LEAST_GROUPS, Report
 from earmark.leakage import Leakage
 from earmark.readers.listing import count
@@ -50,6 +51,7 @@ def train(result: TrainResult, as_json: bool) -> None:
             f"\non {count(report.clips, 'clip')}{fold} from {count(report.groups, unit)} not heard in training."
         )
     _per_class(out, report)
+    _decision(out, result)
     out.print(f"Model  {result.bundle}\nRun    {result.run}", markup=False)
     skipped(result.prepared.table.skipped)
     return None
@@ -95,10 +97,7 @@ def evaluate(result: EvaluateResult, as_json: bool) -> None:
     if several:
         each = ", ".join(f"{value:.3f}" for value in report.seeds.values())
         out.print(f"Seeds {', '.join(map(str, report.seeds))}: {each}.")
-    out.print(
-        f"Calibration error {report.ece:.3f} (adaptive {report.ece_adaptive:.3f}), negative log-likelihood"
-        f" {report.nll:.3f}, Brier score {report.brier:.3f}."
-    )
+    _calibration(out, result)
     if result.left_out:
         out.print(
             f"{count(result.left_out, 'clip')} left out of the test: the model was trained on their recordings."
@@ -114,6 +113,54 @@ def evaluate(result: EvaluateResult, as_json: bool) -> None:
         out.print(f"Run    {result.run}", markup=False)
     skipped(result.prepared.table.skipped)
     return None
+
+
+def _decision(out: Console, result: TrainResult) -> None:
+    decision = result.decision
+    if not decision.clips:
+        return
+    unit = "recording" if result.prepared.dataset.grouping else "file"
+    out.print(
+        f"Scores calibrated (temperature {decision.temperature:.2f}) on {count(decision.clips, 'clip')} of"
+        f" {count(decision.groups, unit)}, each scored by a model that had not heard it."
+    )
+    never = [
+        label
+        for label, value in zip(result.prepared.dataset.labels, decision.thresholds, strict=False)
+        if value >= NEVER
+    ]
+    if decision.target:
+        out.print(f"Answered are clips that are sure enough for {decision.target}; the others are unknown.")
+    if never:
+        out.print(
+            f"Never sure enough, and therefore never answered: {escape(', '.join(never))}.", style="yellow"
+        )
+
+
+def _calibration(out: Console, result: EvaluateResult) -> None:
+    now, before = result.judged.report.calibration, result.before
+
+    def told(name: str) -> str:
+        was = f"{getattr(before, name):.3f} → " if before else ""
+        return f"{was}{getattr(now, name):.3f}"
+
+    out.print(
+        f"Calibration error {told('ece')} (adaptive {told('ece_adaptive')}), negative log-likelihood"
+        f" {told('nll')}, Brier score {told('brier')}."
+    )
+    if result.decision is None:
+        return
+    sets, answers = result.decision["sets"], result.decision["answers"]
+    out.print(
+        f"Prediction sets hold the truth for {sets['coverage']:.1%} (promised {sets['promised']:.0%}) of a new"
+        f" recording's clips, with {sets['mean_size']:.1f} of {len(result.judged.report.per_class)} labels each."
+    )
+    if answers:
+        right = f"{answers['precision']:.1%} of them rightly" if answers["precision"] is not None else "none"
+        out.print(
+            f"With {result.decision['target']}: {answers['share']:.1%} of the clips are answered, {right};"
+            " the others are unknown."
+        )
 
 
 def console() -> Console:

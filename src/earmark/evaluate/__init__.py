@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.evaluate.calibration import Bin, calibration_error, reliability
+from earmark.evaluate.calibration import Bin, Calibration, calibration_error, reliability
+from earmark.evaluate.decided import decided
 from earmark.evaluate.interval import LEAST_GROUPS, interval, interval_of_ratio
 from earmark.evaluate.metrics import (
     PerClass,
     average_precision,
     average_precisions,
     brier_score,
-    log_loss,
     per_class,
 )
 from earmark.evaluate.scored import Scored, joined
@@ -24,11 +24,14 @@ from earmark.types import IntArray
 __all__ = [
     "LEAST_GROUPS",
     "Bin",
+    "Calibration",
     "Report",
     "Scored",
     "average_precision",
     "brier_score",
+    "calibration",
     "calibration_error",
+    "decided",
     "interval",
     "interval_of_ratio",
     "joined",
@@ -58,12 +61,8 @@ class Report:
         For each label: precision, recall, f1, average_precision, clips; ``None`` where no clip tested it.
     confusion
         int64[labels, labels]: rows are the truth, columns the answer. Each clip counts once for each seed.
-    ece, ece_adaptive
-        Expected calibration error, over 15 bins of equal width and of equal numbers of clips.
-    nll, brier
-        Mean negative log-likelihood, and the Brier score over all labels.
-    reliability
-        The points of the reliability curve, over bins of equal width.
+    calibration
+        How far the probabilities can be believed.
     clips, groups
         How many were tested.
     """
@@ -77,11 +76,7 @@ class Report:
     mean_average_precision: float
     per_class: PerClass
     confusion: IntArray
-    ece: float
-    ece_adaptive: float
-    nll: float
-    brier: float
-    reliability: tuple[Bin, ...]
+    calibration: Calibration
     clips: int
     groups: int
 
@@ -97,13 +92,7 @@ class Report:
             "map": self.mean_average_precision,
             "per_class": self.per_class,
             "confusion": self.confusion.tolist(),
-            "calibration": {
-                "ece": self.ece,
-                "ece_adaptive": self.ece_adaptive,
-                "nll": self.nll,
-                "brier": self.brier,
-                "reliability": [asdict(point) for point in self.reliability],
-            },
+            "calibration": self.calibration.to_dict(),
             "clips": self.clips,
             "groups": self.groups,
         }
@@ -139,14 +128,16 @@ def report(folds: list[Scored], labels: tuple[str, ...], seed: int = 0) -> Repor
         _mean(tested, "average_precision"),
         classes,
         confusion,
-        calibration_error(probabilities, targets),
-        calibration_error(probabilities, targets, adaptive=True),
-        log_loss(probabilities, targets),
-        brier_score(probabilities, targets),
-        reliability(probabilities, targets),
+        Calibration.of(probabilities, targets),
         sum(f.clips for f in folds),
         sum(len(np.unique(f.groups)) for f in folds),
     )
+
+
+def calibration(parts: list[Scored]) -> Calibration:
+    """Measure how far the probabilities of some rows can be believed, all taken together."""
+    targets = np.concatenate([part.targets for part in parts])
+    return Calibration.of(np.concatenate([part.probabilities for part in parts]).astype(np.float64), targets)
 
 
 def spread(values: list[float]) -> float:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.evaluate.metrics import brier_score, log_loss
 from earmark.types import IntArray
 
 BINS = 15
@@ -27,6 +29,42 @@ class Bin:
     confidence: float
     accuracy: float
     count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """How far the probabilities of some rows can be believed.
+
+    Parameters
+    ----------
+    ece, ece_adaptive
+        Expected calibration error, over 15 bins of equal width and of equal numbers of clips.
+    nll, brier
+        Mean negative log-likelihood, and the Brier score over all labels.
+    reliability
+        The points of the reliability curve, over bins of equal width.
+    """
+
+    ece: float
+    ece_adaptive: float
+    nll: float
+    brier: float
+    reliability: tuple[Bin, ...]
+
+    @classmethod
+    def of(cls, probabilities: NDArray[np.float64], targets: IntArray) -> Calibration:
+        """Measure it on rows, [n, labels] and int64[n]."""
+        return cls(
+            calibration_error(probabilities, targets),
+            calibration_error(probabilities, targets, adaptive=True),
+            log_loss(probabilities, targets),
+            brier_score(probabilities, targets),
+            reliability(probabilities, targets),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it ready for JSON."""
+        return asdict(self) | {"reliability": [asdict(point) for point in self.reliability]}
 
 
 def reliability(

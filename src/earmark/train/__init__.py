@@ -11,22 +11,25 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from earmark import engine as engines
 from earmark.errors import RunError, SettingError
-from earmark.models import Network
+from earmark.models import Linear, Network
 from earmark.train import checkpoint
+from earmark.train.linear import fit_linear
 from earmark.train.loop import Stack
 from earmark.train.problem import Problem, State, Task
 from earmark.train.settings import TrainSettings
 from earmark.train.spread import spread
 
-__all__ = ["Fitted", "Problem", "Task", "TrainSettings", "fit"]
+__all__ = ["Fitted", "Problem", "Task", "TrainSettings", "fit", "most_epochs"]
 
 PROBLEM_FILE = "problem.safetensors"
 CHECKPOINT_SECONDS = "EARMARK_CHECKPOINT_SECONDS"
 # Above this much expected work a second process earns back its start of about half a second.
 _PROCESS_SECONDS = 3.0
-_SECONDS_A_STEP, _SECONDS_A_PARAMETER_ROW = 8e-5, 7e-11
+_SECONDS_A_STEP, _SECONDS_A_PARAMETER_ROW, _SECONDS_A_PARAMETER_ROW_LINEAR = 8e-5, 7e-11, 2.5e-7
 
 OnEpoch = Callable[[int, dict[str, float]], None]
 
@@ -104,6 +107,8 @@ def train_stack(
     """Train the tasks at ``positions`` in this process; leave finished checkpoints in ``folder``."""
     chosen = [tasks[p] for p in positions]
     identities = [checkpoint.identity(problem, task) for task in chosen]
+    if isinstance(problem.model, Linear):
+        return _train_linear(problem, problem.model.penalty, chosen, identities, positions, folder, tell)
     states = [
         checkpoint.load(folder / _name(p), identity) or State.fresh(problem.shape, task.seed)
         for p, identity, task in zip(positions, identities, chosen, strict=True)
@@ -117,6 +122,33 @@ def train_stack(
             tell(positions[i], states[i].history[-1])
         if due:
             saved = time.monotonic()
+    return None
+
+
+def _train_linear(
+    problem: Problem,
+    penalty: float,
+    tasks: list[Task],
+    identities: list[str],
+    positions: list[int],
+    folder: Path,
+    tell: OnEpoch,
+) -> None:
+    """Fit one model after the other; one that is interrupted begins anew, for it takes seconds."""
+    none = np.empty(0, np.float32)
+    for task, identity, position in zip(tasks, identities, positions, strict=True):
+        path = folder / _name(position)
+        if checkpoint.load(path, identity) is not None:
+            continue
+        flat, entry = fit_linear(problem, task, penalty)
+        state = State(flat, none, none, flat, best_epoch=1, done=True, history=[entry])
+        checkpoint.save(path, state, identity)
+        tell(position, entry)
+
+
+def most_epochs(problem: Problem) -> int:
+    """Return how many entries a network's history can have."""
+    return 1 if isinstance(problem.model, Linear) else problem.settings.epochs
 
 
 def _checkpoint_seconds() -> float:
@@ -148,6 +180,10 @@ def _in_processes(problem: Problem, tasks: list[Task], folder: Path, tell: OnEpo
 
 
 def _processes(problem: Problem, tasks: list[Task]) -> int:
+    if isinstance(problem.model, Linear):
+        rows = sum(len(task.train) for task in tasks)
+        seconds = rows * problem.shape.size * _SECONDS_A_PARAMETER_ROW_LINEAR
+        return min(engines.cores(), len(tasks)) if seconds > _PROCESS_SECONDS else 1
     batch = problem.settings.batch_size
     steps = sum(-(-len(task.train) // batch) for task in tasks) * problem.settings.epochs
     seconds = steps * (_SECONDS_A_STEP + _SECONDS_A_PARAMETER_ROW * batch * problem.shape.size)

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.models import Model
 from earmark.models.dense import Shape, glorot
-from earmark.models.mlp import Mlp
 from earmark.train.settings import TrainSettings
 from earmark.types import FloatArray, IntArray
 
@@ -80,7 +80,7 @@ class Problem:
     values: FloatArray
     targets: IntArray
     classes: int
-    model: Mlp
+    model: Model
     settings: TrainSettings
 
     @property
@@ -106,12 +106,16 @@ class Problem:
 
     def row_weights(self, task: Task) -> FloatArray:
         """Return float32[len(task.train)], mean 1."""
+        return self.weights_of(task.train, task)
+
+    def weights_of(self, rows: IntArray, task: Task) -> FloatArray:
+        """Return float32[len(rows)]: what each of some rows counts, by the classes of the task's training rows."""
         counts = np.bincount(self.targets[task.train], minlength=self.classes)
         present = counts[counts > 0]
         balanced = self.settings.class_weights == "balanced" or (
             self.settings.class_weights == "auto" and present.max() >= 1.5 * present.min()
         )
         if not balanced:
-            return np.ones(len(task.train), np.float32)
+            return np.ones(len(rows), np.float32)
         weight = len(task.train) / (len(present) * np.maximum(counts, 1))
-        return weight[self.targets[task.train]].astype(np.float32)
+        return weight[self.targets[rows]].astype(np.float32)

@@ -1,0 +1,76 @@
+"""Fits logistic regression: a smooth, convex problem, solved to its minimum by L-BFGS."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.models.dense import logits
+from earmark.train.problem import Problem, Task
+from earmark.types import FloatArray
+
+_ITERATIONS, _TOLERANCE = 500, 1e-4
+
+
+def fit_linear(problem: Problem, task: Task, penalty: float) -> tuple[FloatArray, dict[str, float]]:
+    """Fit one model to training and validation rows; return its parameters, float32[size], and the entry to tell.
+
+    Raises
+    ------
+    FloatingPointError
+        When the loss is no longer finite.
+    """
+    loss = _Loss(problem, task)
+    flat = loss.minimum(penalty)
+    return flat.astype(np.float32), {"epoch": 1, **loss.told(flat)}
+
+
+class _Loss:
+    """The loss over the learnt rows, and its slope."""
+
+    def __init__(self, problem: Problem, task: Task) -> None:
+        mean, scale = problem.statistics(task)
+        rows = np.concatenate([task.train, task.validation])
+        self._shape = problem.shape
+        self._inputs = np.ones((len(rows), problem.values.shape[1] + 1), np.float32)
+        np.multiply(problem.values[rows] - mean, scale, out=self._inputs[:, :-1])
+        self._targets = problem.targets[rows]
+        weights = problem.weights_of(rows, task)
+        self._weights = (weights / weights.sum()).astype(np.float64)
+        self._rows = np.arange(len(rows))
+
+    def minimum(self, penalty: float) -> NDArray[np.float64]:
+        from scipy.optimize import minimize
+
+        options = {"maxiter": _ITERATIONS, "gtol": _TOLERANCE, "maxcor": 10}
+        start = np.zeros(self._shape.size)
+        with np.errstate(all="ignore"):  # what goes wrong shows in the loss, and is told in words
+            found = minimize(self._with_slope, start, (penalty,), "L-BFGS-B", jac=True, options=options)
+        if not np.isfinite(found.fun):
+            raise FloatingPointError(f"the loss is {found.fun}")
+        result: NDArray[np.float64] = found.x
+        return result
+
+    def told(self, flat: NDArray[np.float64]) -> dict[str, float]:
+        """Return loss and accuracy over the rows, each counted once."""
+        scores = logits(self._shape, flat.astype(np.float32), self._inputs[:, :-1]).astype(np.float64)
+        likely = _log_softmax(scores)[self._rows, self._targets]
+        right = scores.argmax(axis=1) == self._targets
+        return {"loss": float(-likely.mean()), "accuracy": float(right.mean())}
+
+    def _with_slope(self, flat: NDArray[np.float64], penalty: float) -> tuple[float, NDArray[np.float64]]:
+        weights = flat.reshape(self._inputs.shape[1], -1)
+        logs = _log_softmax((self._inputs @ weights.astype(np.float32)).astype(np.float64))
+        loss = -float(self._weights @ logs[self._rows, self._targets])
+        error = np.exp(logs)
+        error[self._rows, self._targets] -= 1
+        error *= self._weights[:, None]
+        slope = (self._inputs.T @ error.astype(np.float32)).astype(np.float64)
+        slope[:-1] += penalty * weights[:-1]  # the bias is free
+        return loss + penalty / 2 * float((weights[:-1] ** 2).sum()), slope.ravel()
+
+
+def _log_softmax(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    shifted = scores - scores.max(axis=1, keepdims=True)
+    result: NDArray[np.float64] = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return result
