@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from earmark.errors import DataError
 from earmark.split import Rows
-from earmark.suspects.held_out import held_out
 from earmark.suspects.reasons import Reasons
 from earmark.suspects.ridge import Scores
+from earmark.suspects.unheard import held_out
 from earmark.types import FloatArray, IntArray
 
 __all__ = ["FLAGGED", "Suspect", "Suspects", "find_suspects"]
