@@ -119,7 +119,7 @@ def write(path: Path, *entries: Correction | Undo) -> None:
 
 
 def test_the_log_is_read_as_it_was_written(tmp_path):
-    one = correction("dawn, “early”\n.wav", "hé,b", "c", 0.1, 2.5)
+    one = correction("dawn, “early”\n\udce9.wav", "hé,b", "c", 0.1, 2.5)
     entries, _ = undo([one], 1, "Zoë")
     write(tmp_path / NAME, one)
     write(tmp_path / NAME, *entries)

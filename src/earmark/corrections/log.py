@@ -192,7 +192,7 @@ class Writer:
         if not entries:
             return
         path = self.log.path
-        lines = b"".join(json.dumps(_record(e), ensure_ascii=False).encode() + b"\n" for e in entries)
+        lines = b"".join(_line(e) for e in entries)
         new = not path.exists()
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
         try:
@@ -258,6 +258,11 @@ def _ends_a_line(path: Path) -> bool:
             return True
         file.seek(-1, os.SEEK_END)
         return file.read(1) == b"\n"
+
+
+def _line(entry: Entry) -> bytes:
+    # A file's name may hold bytes that are no text.
+    return json.dumps(_record(entry), ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"
 
 
 def _record(entry: Entry) -> dict[str, Any]:
