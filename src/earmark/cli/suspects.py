@@ -15,7 +15,7 @@ from earmark.errors import SettingError
 
 if TYPE_CHECKING:
     from earmark.dataset import Dataset
-    from earmark.suspects import Suspects
+    from earmark.suspects import Suspect, Suspects
     from earmark.types import FeatureTable
 
 _aside = click.Group()  # `app` puts the command in its place
@@ -95,10 +95,6 @@ def _record(data: Dataset, table: FeatureTable, found: Suspects, output: Path | 
 def _show(
     data: Dataset, table: FeatureTable, found: Suspects, top: int, output: Path | None, typed: str
 ) -> None:
-    from rich import box
-    from rich.markup import escape
-    from rich.table import Table
-
     from earmark.cli import show
     from earmark.readers.listing import count
     from earmark.types import problem_of
@@ -116,21 +112,23 @@ def _show(
             f"\n[bold]{flagged:,} of {count(found.judged, 'label')} {verb} suspected.[/] This is a list to listen to,"
             " not to believe:\nmany of them will be right, and those of rare sounds more often."
         )
-    if flagged and top:
-        shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        for column in ("", "clip", "label", "suggested", "score", "reason"):
-            right = column in ("", "score")
-            shown.add_column(column, justify="right" if right else "left", overflow="fold")
-        for rank, suspect in enumerate(found.found[:top], 1):
-            clip = data.clips[int(table.rows[suspect.row])]
-            where = problem_of(clip, "", "").detail  # of windows
-            cells = (clip.path + where, suspect.label, suspect.suggested)
-            words = (escape(on_one_line(text)) for text in cells)
-            shown.add_row(str(rank), *words, f"{suspect.score:.2f}", escape(on_one_line(suspect.reason)))
-        out.print(shown)
-    if flagged > top:
-        rest = "all are in the table" if output else "-o FILE.csv writes them all"
-        out.print(f"… and {flagged - top:,} more; {rest}.", style="dim")
+    # The clips of a recording that is suspected as a whole have one reason, and are told of once.
+    told: dict[str, list[Suspect]] = {}
+    for suspect in found.found:
+        whole = suspect.evidence == "recording" and suspect.reason.startswith("the ")
+        told.setdefault(suspect.reason if whole else str(suspect.row), []).append(suspect)
+    for rank, same in enumerate(list(told.values())[:top], 1):
+        first = same[0]
+        clip = data.clips[int(table.rows[first.row])]
+        more = f" and {len(same) - 1} more" if len(same) > 1 else ""
+        where = clip.path + problem_of(clip, "", "").detail + more  # of windows, from where to where
+        line = f"{rank:>4}  {first.score:.2f}  {where}: {first.label} → {first.suggested}"
+        out.print(on_one_line(line), markup=False)
+        out.print(on_one_line(f"{'':12}{first.reason}"), markup=False, style="dim")
+    rest = sum(len(same) for same in list(told.values())[top:])
+    if rest:
+        way = "all are in the table" if output else "-o FILE.csv writes them all"
+        out.print(f"… and {rest:,} more; {way}.", style="dim")
     for note in found.notes:
         out.print(f"Note: {on_one_line(note)}", markup=False, style="dim")
     if output is not None:

@@ -6,7 +6,7 @@ wrong as a whole, about which its own clips can only repeat the mistake.
 
 Source of the idea: Northcutt, Jiang and Chuang, *Confident learning: estimating uncertainty in dataset labels*, 2021,
 which finds wrong labels by out-of-fold probabilities. Its thresholds, the mean self-confidence of each class, are not
-used: over unheard recordings they name more clips and fewer of the mistakes than a threshold on the odds does.
+used: they find fewer of the mistakes than a threshold on the odds does (`bench/suspects.md`).
 """
 
 from __future__ import annotations
