@@ -55,6 +55,7 @@ class Prepared:
                 "fingerprint": self.table.dataset_fingerprint,
             },
             "features": features_to_dict(self.done),
+            "corrected": self.dataset.corrected,
             "skipped": [{"path": p.path, "reason": p.detail} for p in self.table.skipped],
             "problems": [asdict(problem) for problem in data.problems],
         }
