@@ -302,7 +302,11 @@ def compare(a: Path, b: Path, as_json: bool) -> int:
     help="Where the page goes; report.html in the run's folder by default.",
 )
 @click.option(
-    "--clips", type=int, default=10, show_default=True, help="How many of the most confident mistakes to show."
+    "--clips",
+    type=int,
+    default=10,
+    show_default=True,
+    help="How many of the most confident mistakes to show.",
 )
 @click.option(
     "--with-audio",
@@ -313,7 +317,13 @@ def compare(a: Path, b: Path, as_json: bool) -> int:
 @options.progress
 @options.as_json
 def report(
-    run: Path, output: Path | None, clips: int, with_audio: bool, data: str | None, progress: str, as_json: bool
+    run: Path,
+    output: Path | None,
+    clips: int,
+    with_audio: bool,
+    data: str | None,
+    progress: str,
+    as_json: bool,
 ) -> int:
     """Write a run as one HTML page, to look at and to pass on.
 

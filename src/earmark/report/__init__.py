@@ -53,7 +53,12 @@ class Written:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the record as `earmark report --json` prints it."""
-        return {"report": str(self.report), "bytes": self.size, "clips": self.clips, "missing": self.missing or None}
+        return {
+            "report": str(self.report),
+            "bytes": self.size,
+            "clips": self.clips,
+            "missing": self.missing or None,
+        }
 
 
 def write_report(
@@ -119,7 +124,9 @@ def write_report(
 
 def _slicings(folder: Folder, sounds: Sounds) -> list[Slicing]:
     tested = folder.tested
-    lengths = np.array([np.nan if start is None or end is None else end - start for _, start, end in tested.keys])
+    lengths = np.array(
+        [np.nan if start is None or end is None else end - start for _, start, end in tested.keys]
+    )
     measured = sounds.column("seconds", tested.keys)
     seconds = np.where(np.isnan(measured), lengths, measured)
     why = sounds.why.rstrip(".")

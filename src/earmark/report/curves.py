@@ -76,7 +76,7 @@ class Curves:
 
 
 def curves_of(folder: Folder) -> Curves:
-    """Return the curves of the networks that were judged; those of the random split beside an evaluation are left out."""
+    """Return the curves of the networks that were judged; those of a random split beside them are left out."""
     names = _names(folder)
     networks = {
         name: entries
@@ -87,7 +87,9 @@ def curves_of(folder: Folder) -> Curves:
         return Curves((), ())
     patience = folder.recipe.train.patience if folder.recipe else 1
     best = {name: best_epoch(entries, patience) for name, entries in networks.items()}
-    panels = tuple(_panel(title, what, networks, best) for title, what in (("Accuracy", "accuracy"), ("Loss", "loss")))
+    panels = tuple(
+        _panel(title, what, networks, best) for title, what in (("Accuracy", "accuracy"), ("Loss", "loss"))
+    )
     kept = tuple(
         Kept(
             name, best[name] + 1, len(entries), entries[best[name]]["accuracy"],
@@ -125,11 +127,11 @@ def _names(folder: Folder) -> dict[int, str]:
     return names
 
 
-def _panel(
-    title: str, what: str, networks: dict[str, list[dict[str, float]]], best: dict[str, int]
-) -> Panel:
+def _panel(title: str, what: str, networks: dict[str, list[dict[str, float]]], best: dict[str, int]) -> Panel:
     epochs = max(map(len, networks.values()))
-    values = [e[key] for own in networks.values() for e in own for key in (what, f"validation_{what}") if key in e]
+    values = [
+        e[key] for own in networks.values() for e in own for key in (what, f"validation_{what}") if key in e
+    ]
     low, high = 0.0, 1.0 if what == "accuracy" else max(float(np.percentile(values, _CEILING)), 1e-6)
     lines = []
     for kind, key in (("training", what), ("validation", f"validation_{what}")):
@@ -139,7 +141,9 @@ def _panel(
             course = np.array([entry[key] for entry in entries])
             x = 100 * np.arange(len(course)) / max(epochs - 1, 1)
             y = np.clip(100 * (1 - (course - low) / (high - low)), 0, 100)
-            at = np.unique(np.append(np.linspace(0, len(course) - 1, _POINTS).round().astype(int), best[name]))
+            at = np.unique(
+                np.append(np.linspace(0, len(course) - 1, _POINTS).round().astype(int), best[name])
+            )
             points = " ".join(f"{a:.4g},{b:.4g}" for a, b in zip(x[at].tolist(), y[at].tolist(), strict=True))
             decides = kind == "validation" or f"validation_{what}" not in entries[0]
             mark = (float(x[best[name]]), float(y[best[name]])) if decides else None

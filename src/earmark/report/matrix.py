@@ -127,7 +127,7 @@ def mistakes_of(tested: Tested) -> list[Mistake]:
     return found
 
 
-def _counts(folder: Folder) -> np.ndarray:  # type: ignore[type-arg]
+def _counts(folder: Folder) -> np.ndarray:
     n = len(folder.tested.labels)
     rows = folder.figures.items("confusion")
     try:

@@ -80,7 +80,9 @@ def render(page: Page, environment: Environment) -> bytes:
 
     style = (TEMPLATES / "style.css").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    text = environment.get_template("page.html").render(
+    text = environment.get_template(
+        "page.html"
+    ).render(
         page=page,
         folder=page.folder,
         figures=page.folder.figures,
@@ -118,6 +120,12 @@ def _filters() -> dict[str, Callable[..., Any]]:
         """Let a long path break after its separators."""
         return escape(legible(text)).replace("/", Markup("/<wbr>")).replace("_", Markup("_<wbr>"))
 
+    def score(text: str) -> str:
+        try:
+            return decimals(float(text), 2)
+        except ValueError:
+            return legible(text)
+
     return {
         "name": name,
         "path": lambda text: Markup('<bdi class="path">{}</bdi>').format(broken(str(text))),
@@ -129,6 +137,7 @@ def _filters() -> dict[str, Callable[..., Any]]:
         "three": lambda number: shown(decimals(number.value, 3), number),
         "share": percent,
         "place": lambda value: f"{100 * min(max(value, 0.0), 1.0):.4g}%",
+        "score": score,
         "seconds": lambda value: f"{value:.3g}\u00a0s",
     }
 
@@ -138,7 +147,11 @@ def _model(folder: Folder) -> str:
 
 
 def _data_name(folder: Folder) -> str:
-    return legible(folder.figures.text("data", "name") or (folder.recipe and Path(folder.recipe.data.path).name) or "a data set")
+    return legible(
+        folder.figures.text("data", "name")
+        or (folder.recipe and Path(folder.recipe.data.path).name)
+        or "a data set"
+    )
 
 
 def _facts(page: Page) -> list[tuple[str, str]]:
@@ -148,17 +161,23 @@ def _facts(page: Page) -> list[tuple[str, str]]:
     facts = [("Data set", figures.text("data", "title") or _data_name(folder))]
     if figures.has("data"):
         unit = figures.text("data", "grouping")
-        known = f"{plural(figures.whole('data', 'groups'), 'recording')} ({unit})" if unit else "recordings not known"
+        known = (
+            f"{plural(figures.whole('data', 'groups'), 'recording')} ({unit})"
+            if unit
+            else "recordings not known"
+        )
         facts.append(("In it", f"{plural(figures.whole('data', 'clips'), 'clip')}, {known}"))
     facts.append(("Classes", f"{len(folder.tested.labels):,}"))
     facts.append(("Tested", f"{plural(clips, 'clip')} of {plural(groups, 'recording')}"))
     facts.append(("Model", _model(folder)))
     if recipe is not None:
         facts.append(("Feature", f"{recipe.feature.name}, {recipe.feature.sample_rate:,} Hz"))
-    facts.append(("Protocol", page.score.protocol))
+    facts.append(("Protocol", page.score.tested))
     facts.append(("Date", str(folder.state.get("finished", ""))[:10] or "not known"))
     versions = again.versions(folder)
-    facts.append(("Made with", f"Earmark {versions.get('earmark', '?')}, Python {versions.get('python', '?')}"))
+    facts.append(
+        ("Made with", f"Earmark {versions.get('earmark', '?')}, Python {versions.get('python', '?')}")
+    )
     return facts
 
 

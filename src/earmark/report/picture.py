@@ -10,8 +10,8 @@ from earmark.types import FloatArray
 
 WIDE, HIGH = 240, 64  # of the waveform's picture
 _LEVELS = 32  # colours; more cannot be told apart, and make the file larger
-# From silence to full: dark blue, violet, orange, pale yellow. Each is lighter than the one before, so that the order is
-# seen without telling colours apart, and in grey.
+# From silence to full: dark blue, violet, orange, pale yellow. Each is lighter than the one before, so that the order
+# is seen without telling colours apart, and in grey.
 _STOPS = ((8, 12, 34), (52, 30, 112), (148, 44, 124), (226, 92, 74), (250, 172, 92), (252, 246, 206))
 
 

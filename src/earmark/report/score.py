@@ -50,7 +50,11 @@ class Score:
     tracks
         All that has a place on the axis, ``main`` first.
     protocol
-        How it was tested.
+        How that was tested.
+    tested
+        How the clips were tested that all else on the page is about.
+    more
+        Further scores of these clips, each with its name.
     notes
         What must be known with it.
     """
@@ -59,6 +63,8 @@ class Score:
     main: Track
     tracks: tuple[Track, ...]
     protocol: str
+    tested: str
+    more: tuple[tuple[str, Number], ...]
     notes: tuple[str, ...]
 
 
@@ -93,10 +99,12 @@ def _of_evaluation(folder: Folder) -> Score:
     if folder.tested.several_seeds:
         count = len({int(seed) for seed in folder.tested.seeds})
         protocol += f", {count} seeds each"
-    return Score(True, main, tuple(tracks), protocol, tuple(notes))
+    return Score(True, main, tuple(tracks), protocol, protocol, _more(folder), tuple(notes))
 
 
-_UNKNOWN = "No recordings are known of this data set, so that leakage cannot be ruled out: the score may flatter."
+_UNKNOWN = (
+    "No recordings are known of this data set, so that leakage cannot be ruled out: the score may flatter."
+)
 
 
 def _of_training(folder: Folder) -> Score:
@@ -107,27 +115,38 @@ def _of_training(folder: Folder) -> Score:
     if not folder.report.get("leakage", {}).get("groups_known"):
         notes.append(_UNKNOWN)
     protocol = f"{folder.figures.text('split', 'rule')} split{where}"
-    return Score(True, main, (main, _baseline(folder)), protocol, tuple(notes))
+    return Score(True, main, (main, _baseline(folder)), protocol, protocol, _more(folder), tuple(notes))
 
 
 def _of_random_training(folder: Folder) -> Score:
     figures = folder.figures
-    claim = Track(
-        "random", "A random split claims", _leaks(folder, "leakage"), figures.number("accuracy")
-    )
+    claim = Track("random", "A random split claims", _leaks(folder, "leakage"), figures.number("accuracy"))
     others = (_oracle(folder, "leakage"), _baseline(folder))
     if figures.has("honest"):
         dots = tuple(
-            figures.number("honest", "folds", i, "accuracy") for i in range(len(figures.items("honest", "folds")))
+            figures.number("honest", "folds", i, "accuracy")
+            for i in range(len(figures.items("honest", "folds")))
         )
         main = _honest(folder, ("honest",), dots)
-        note = "All that follows, from the learning curves on, is of the random split, which flatters."
-        return Score(True, main, (main, claim, *others), figures.text("honest", "protocol"), (note,))
+        note = "All that follows is about the model that was tested on the random split, which flatters it."
+        more = (("Spread over folds (sd)", figures.number("honest", "sd")),)
+        protocol = figures.text("honest", "protocol")
+        return Score(True, main, (main, claim, *others), protocol, "random split", more, (note,))
     note = (
         "This is no honest score: clips were divided one by one, and no recordings are known by which to divide them"
         " better."
     )
-    return Score(False, claim, (claim, *others), "random split", (note,))
+    return Score(False, claim, (claim, *others), "random split", "random split", _more(folder), (note,))
+
+
+def _more(folder: Folder) -> tuple[tuple[str, Number], ...]:
+    figures = folder.figures
+    more = [("Macro-F1", figures.number("macro_f1")), ("Mean average precision", figures.number("map"))]
+    if not folder.is_training:
+        more.append(("Spread over folds (sd)", figures.number("sd")))
+    if folder.tested.several_seeds:
+        more.append(("Spread over seeds (sd)", figures.number("sd_seeds")))
+    return tuple(more)
 
 
 def _honest(folder: Folder, keys: tuple[str, ...], dots: tuple[Number, ...] = ()) -> Track:
@@ -158,7 +177,9 @@ def _leaks(folder: Folder, part: str) -> str:
 
 def _oracle(folder: Folder, part: str) -> Track:
     score = folder.figures.number(part, "oracle_accuracy")
-    return Track("oracle", "Recognising recordings", "an oracle that knows nothing else, on that split", score)
+    return Track(
+        "oracle", "Recognising recordings", "an oracle that knows nothing else, on that split", score
+    )
 
 
 def _baseline(folder: Folder) -> Track:
@@ -178,7 +199,7 @@ def baseline(folder: Folder) -> float:
     return float(np.mean(known))
 
 
-def _share(labels: IntArray, roles: np.ndarray) -> float | None:  # type: ignore[type-arg]
+def _share(labels: IntArray, roles: np.ndarray) -> float | None:
     learnt, tested = np.isin(roles, ["train", "validation"]), roles == "test"
     if not learnt.any() or not tested.any():
         return None

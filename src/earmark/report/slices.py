@@ -145,7 +145,9 @@ def _slicing(
     found = tuple(part for part in parts if part is not None)
     notes = [f"not known of {plural(unknown, 'clip')}{': ' + why if why else ''}"] if unknown else []
     if len(found) == 1:
-        notes.insert(0, f"{found[0].name.replace(chr(160), ' ')}, {'all that are known' if unknown else 'all of them'}")
+        notes.insert(
+            0, f"{found[0].name.replace(chr(160), ' ')}, {'all that are known' if unknown else 'all of them'}"
+        )
     return Slicing(title, found, "; ".join(notes))
 
 
@@ -178,5 +180,3 @@ def _interval(hits: NDArray[np.float64], size: NDArray[np.float64]) -> tuple[flo
         return 0.025 ** (1 / n), 1.0
     low, high = interval_of_ratio(hits, size)
     return max(0.0, low), min(1.0, high)
-
-

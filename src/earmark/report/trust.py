@@ -63,7 +63,9 @@ def trust_of(folder: Folder) -> Trust:
         names = ("promised", "coverage", "clips", "mean_size")
         sets = {name: figures.number("decision", "sets", name) for name in names}
     if figures.has("decision", "answers"):
-        answers = {name: figures.number("decision", "answers", name) for name in ("share", "precision", "recall")}
+        answers = {
+            name: figures.number("decision", "answers", name) for name in ("share", "precision", "recall")
+        }
     return Trust(tuple(curves), sets, answers, figures.text("decision", "target"))
 
 
@@ -79,7 +81,5 @@ def _curve(folder: Folder, name: str, kind: str, keys: tuple[str, ...]) -> Calib
         for i in range(count)
     ]
     most = max((n for _, _, n in bins), default=1)
-    points = tuple(
-        Point(c, a, n, _SMALLEST + (_LARGEST - _SMALLEST) * (n / most) ** 0.5) for c, a, n in bins
-    )
+    points = tuple(Point(c, a, n, _SMALLEST + (_LARGEST - _SMALLEST) * (n / most) ** 0.5) for c, a, n in bins)
     return Calibrated(name, kind, points, tuple(figures.number(*keys, key) for key, _, _ in MEASURES))

@@ -120,11 +120,13 @@ def spelt(text: str) -> str:
     >>> print(spelt("\u200b"))
     \u200b
     """
-    return "".join(c if c.isprintable() or c == _JOINER else c.encode("unicode_escape").decode() for c in text)
+    return "".join(
+        c if c.isprintable() or c == _JOINER else c.encode("unicode_escape").decode() for c in text
+    )
 
 
 def percent(value: float | None) -> str:
-    """Return a share for a person.
+    r"""Return a share for a person.
 
     >>> percent(0.775), percent(None)
     ('77.5\xa0%', '–')
@@ -151,7 +153,7 @@ def plural(n: int, one: str, many: str = "") -> str:
 
 
 def span(start: float | None, end: float | None) -> str:
-    """Return the place of a clip in its recording; empty when it is the whole file.
+    r"""Return the place of a clip in its recording; empty when it is the whole file.
 
     >>> span(12.5, 17.5), span(3, None), span(None, None)
     ('12.5–17.5\xa0s', 'from 3\xa0s', '')
