@@ -147,11 +147,8 @@ def _model(folder: Folder) -> str:
 
 
 def _data_name(folder: Folder) -> str:
-    return legible(
-        folder.figures.text("data", "name")
-        or (folder.recipe and Path(folder.recipe.data.path).name)
-        or "a data set"
-    )
+    where = folder.recipe.data.path if folder.recipe else ""
+    return legible(folder.figures.text("data", "name") or Path(where).name or "a data set")
 
 
 def _facts(page: Page) -> list[tuple[str, str]]:

@@ -27,7 +27,7 @@ def png(pixels: NDArray[np.uint8], palette: NDArray[np.uint8]) -> bytes:
     --------
     >>> picture = png(np.zeros((2, 3), np.uint8), np.zeros((1, 3), np.uint8))
     >>> picture[1:4], len(picture)
-    (b'PNG', 82)
+    (b'PNG', 83)
     """
     height, width = pixels.shape
     header = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)  # 8 bits a pixel, palette, not interlaced
