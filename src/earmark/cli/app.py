@@ -107,7 +107,7 @@ def check(
     from earmark.data import DataSettings, open_data
     from earmark.engine import open_engine
 
-    ready.can_write(manifest, "--fix-manifest")
+    ready.can_write(manifest, "--fix-manifest", "clips.csv")
     settings = DataSettings(dataset, **options.data_of(choices))
     where = open_engine(engine, workers, address)
     with watcher(progress) as terminal:
@@ -335,7 +335,7 @@ def report(
     from earmark.cli.events import watcher
     from earmark.report import write_report
 
-    ready.can_write(output)
+    ready.can_write(output, example="report.html")
     with watcher(progress) as terminal:
         written = write_report(run, output, clips, with_audio, data, terminal.checking)
     reporting.show(written, with_audio, as_json)

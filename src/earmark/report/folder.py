@@ -11,7 +11,7 @@ from typing import Any
 
 from earmark.errors import EarmarkError
 from earmark.recipe import Recipe, load_recipe
-from earmark.report.tested import Tested, read_tested
+from earmark.report.answered import Answered, read_answered
 from earmark.report.words import Figures
 from earmark.runs import PREDICTIONS, damaged, finished, read_object, read_text
 from earmark.types import Problem
@@ -51,7 +51,7 @@ class Folder:
     recipe_text: str
     recipe: Recipe | None
     recipe_fault: str
-    tested: Tested
+    tested: Answered
     history: dict[int, list[dict[str, float]]]
     problems: tuple[Problem, ...]
     roles: dict[str, list[str]]
@@ -82,7 +82,7 @@ def read_folder(path: Path) -> Folder:
     except EarmarkError as error:
         fault = str(error)
     labels = report.get("labels")
-    tested = read_tested(path / PREDICTIONS)
+    tested = read_answered(path / PREDICTIONS)
     if labels is not None and labels != list(tested.labels):
         raise damaged(path / REPORT, f"its labels are not those of {PREDICTIONS}")
     return Folder(

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from earmark.report.answered import Answered, Key
 from earmark.report.folder import Folder
-from earmark.report.tested import Key, Tested
 
 _MISTAKES_LISTED, _RIGHT_LISTED = 600, 200  # clips, so that the page stays small
 _SHADES = 8
@@ -105,7 +105,7 @@ def matrix_of(folder: Folder) -> Matrix:
     return Matrix(labels, tuple(rows))
 
 
-def mistakes_of(tested: Tested) -> list[Mistake]:
+def mistakes_of(tested: Answered) -> list[Mistake]:
     """Return every clip that was answered wrongly once or more, the most confident answer first."""
     confidence, truth = tested.confidence, tested.truth
     wrong = np.flatnonzero(tested.answers != tested.targets)
@@ -154,6 +154,6 @@ def _most_each(sizes: list[int], budget: int) -> int:
     return low
 
 
-def _listed(tested: Tested, i: int) -> Listed:
+def _listed(tested: Answered, i: int) -> Listed:
     seed = int(tested.seeds[i]) if tested.several_seeds else None
     return Listed(tested.keys[i], float(tested.confidence[i]), seed)

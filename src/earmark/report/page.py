@@ -16,7 +16,7 @@ from earmark.report.folder import Folder
 from earmark.report.matrix import Matrix, Mistake
 from earmark.report.score import Score
 from earmark.report.slices import Slicing
-from earmark.report.sound import LONGEST_SHOWN, Look, Sounds
+from earmark.report.sound import Look, Sounds
 from earmark.report.trust import MEASURES, Trust
 from earmark.report.words import Number, decimals, legible, percent, plural, span, spelt
 
@@ -80,25 +80,23 @@ def render(page: Page, environment: Environment) -> bytes:
 
     style = (TEMPLATES / "style.css").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    text = environment.get_template(
-        "page.html"
-    ).render(
-        page=page,
-        folder=page.folder,
-        figures=page.folder.figures,
-        facts=_facts(page),
-        style=Markup(style),  # noqa: S704  (our own file)
-        style_hash=digest,
-        title=f"{_model(page.folder)} on {_data_name(page.folder)}",
-        classes=_classes(page.folder),
-        measures=MEASURES,
-        problems=_problems(page.folder),
-        suspects=(page.folder.suspects or [])[:_SUSPECTS],
-        command=again.command(page.folder),
-        seeds=again.seeds(page.folder),
-        versions=again.versions(page.folder),
-        longest=LONGEST_SHOWN,
-    )
+    values = {
+        "page": page,
+        "folder": page.folder,
+        "figures": page.folder.figures,
+        "facts": _facts(page),
+        "style": Markup(style),  # noqa: S704  (our own file)
+        "style_hash": digest,
+        "title": f"{_model(page.folder)} on {_data_name(page.folder)}",
+        "classes": _classes(page.folder),
+        "measures": MEASURES,
+        "problems": _problems(page.folder),
+        "suspects": (page.folder.suspects or [])[:_SUSPECTS],
+        "command": again.command(page.folder),
+        "seeds": again.seeds(page.folder),
+        "versions": again.versions(page.folder),
+    }
+    text = str(environment.get_template("page.html").render(values))
     # A half of a surrogate pair, as a name in no encoding has it, was spelt out; what is left must not stop the page.
     return text.encode("utf-8", "backslashreplace")
 
@@ -113,7 +111,7 @@ def _filters() -> dict[str, Callable[..., Any]]:
     def shown(text: str, number: Number) -> Markup:
         if number.value is None:
             return escape(text)
-        where = Markup(' data-key="{}"').format(legible(number.key)) if number.key else Markup("")
+        where = Markup(' data-key="{}"').format(spelt(number.key)) if number.key else Markup("")
         return Markup('<data value="{}"{}>{}</data>').format(repr(number.value), where, text)
 
     def broken(text: str) -> Markup:
@@ -185,7 +183,7 @@ def _classes(folder: Folder) -> list[tuple[str, int, list[Number]]]:
         (
             label,
             folder.figures.whole("per_class", label, "clips"),
-            [folder.figures.number("per_class", label, score) for score in scores],
+            [folder.figures.perhaps("per_class", label, score) for score in scores],
         )
         for label in folder.tested.labels
     ]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.evaluate import LEAST_GROUPS, interval_of_ratio
-from earmark.report.tested import Tested
+from earmark.report.answered import Answered
 from earmark.report.words import plural
 
 LEAST_CLIPS = 10
@@ -71,7 +71,7 @@ class Slicing:
         return len(self.slices) > 1
 
 
-def by_fold(tested: Tested, folds: Sequence[int]) -> Slicing:
+def by_fold(tested: Answered, folds: Sequence[int]) -> Slicing:
     """Divide by fold, in the report's order."""
     column = np.array(tested.folds, object)
     names = [str(fold) for fold in folds]
@@ -83,17 +83,17 @@ def by_fold(tested: Tested, folds: Sequence[int]) -> Slicing:
     return Slicing("Fold", tuple(parts))
 
 
-def by_duration(tested: Tested, seconds: NDArray[np.float64], why: str) -> Slicing:
+def by_duration(tested: Answered, seconds: NDArray[np.float64], why: str) -> Slicing:
     """Divide by length, float64[n], NaN where it is not known; ``why`` says why."""
     return _by_edges("Length", tested, seconds, _DURATIONS, "s", why)
 
 
-def by_level(tested: Tested, level: NDArray[np.float64], why: str) -> Slicing:
+def by_level(tested: Answered, level: NDArray[np.float64], why: str) -> Slicing:
     """Divide by root mean square, dB below full scale, float64[n]."""
     return _by_edges("Loudness (root mean square)", tested, level, _LEVELS, "dBFS", why)
 
 
-def by_rate(tested: Tested, rates: NDArray[np.float64], why: str) -> Slicing:
+def by_rate(tested: Answered, rates: NDArray[np.float64], why: str) -> Slicing:
     """Divide by sample rate, Hz, float64[n]: the commonest rates, then all others."""
     known = rates[np.isfinite(rates)]
     values, counts = np.unique(known, return_counts=True)
@@ -103,7 +103,7 @@ def by_rate(tested: Tested, rates: NDArray[np.float64], why: str) -> Slicing:
     return _slicing("Sample rate", parts, tested, rates, why)
 
 
-def by_salience(tested: Tested, salience: dict[str, int]) -> Slicing:
+def by_salience(tested: Answered, salience: dict[str, int]) -> Slicing:
     """Divide by whether the publisher heard the sound in front of others or behind them; by the clips' paths."""
     value = np.array([salience.get(key[0], 0) for key in tested.keys], np.float64)
     parts = [
@@ -116,7 +116,7 @@ def by_salience(tested: Tested, salience: dict[str, int]) -> Slicing:
 
 
 def _by_edges(
-    title: str, tested: Tested, values: NDArray[np.float64], edges: tuple[float, ...], unit: str, why: str
+    title: str, tested: Answered, values: NDArray[np.float64], edges: tuple[float, ...], unit: str, why: str
 ) -> Slicing:
     unit = f"\u00a0{unit}"
     lows, highs = (-np.inf, *edges), (*edges, np.inf)
@@ -139,7 +139,7 @@ def _signed(value: float) -> str:
 
 
 def _slicing(
-    title: str, parts: Sequence[Slice | None], tested: Tested, values: NDArray[np.float64], why: str
+    title: str, parts: Sequence[Slice | None], tested: Answered, values: NDArray[np.float64], why: str
 ) -> Slicing:
     unknown = len(set(tested.clips[~np.isfinite(values)].tolist()))
     found = tuple(part for part in parts if part is not None)
@@ -151,7 +151,7 @@ def _slicing(
     return Slicing(title, found, "; ".join(notes))
 
 
-def _slice(name: str, tested: Tested, chosen: NDArray[np.bool_], fold: int | None = None) -> Slice | None:
+def _slice(name: str, tested: Answered, chosen: NDArray[np.bool_], fold: int | None = None) -> Slice | None:
     if not chosen.any():
         return None
     right = (tested.answers == tested.targets)[chosen]

@@ -19,8 +19,8 @@ from earmark.dataset import Clips, Dataset
 from earmark.engine import Local
 from earmark.errors import AudioError, EarmarkError
 from earmark.features import LogMel
+from earmark.report.answered import Key
 from earmark.report.picture import spectrogram, wave
-from earmark.report.tested import Key
 from earmark.types import Clip, FloatArray, Waveform
 
 if TYPE_CHECKING:

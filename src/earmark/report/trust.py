@@ -64,7 +64,7 @@ def trust_of(folder: Folder) -> Trust:
         sets = {name: figures.number("decision", "sets", name) for name in names}
     if figures.has("decision", "answers"):
         answers = {
-            name: figures.number("decision", "answers", name) for name in ("share", "precision", "recall")
+            name: figures.perhaps("decision", "answers", name) for name in ("share", "precision", "recall")
         }
     return Trust(tuple(curves), sets, answers, figures.text("decision", "target"))
 
@@ -74,8 +74,8 @@ def _curve(folder: Folder, name: str, kind: str, keys: tuple[str, ...]) -> Calib
     count = len(figures.items(*keys, "reliability"))
     bins = [
         (
-            figures.number(*keys, "reliability", i, "confidence").value or 0.0,
-            figures.number(*keys, "reliability", i, "accuracy").value or 0.0,
+            figures.value(*keys, "reliability", i, "confidence"),
+            figures.value(*keys, "reliability", i, "accuracy"),
             figures.whole(*keys, "reliability", i, "count"),
         )
         for i in range(count)

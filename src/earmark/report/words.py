@@ -47,6 +47,17 @@ class Figures:
         return self._find(keys) is not None
 
     def number(self, *keys: str | int) -> Number:
+        """Return a figure."""
+        return Number(self.value(*keys), pointer(*keys))
+
+    def value(self, *keys: str | int) -> float:
+        """Return the value of a figure."""
+        value = self.perhaps(*keys).value
+        if value is None:
+            raise self.wrong(keys)
+        return value
+
+    def perhaps(self, *keys: str | int) -> Number:
         """Return a figure, whose value is ``None`` where the report says null."""
         if not self.has(*keys[:-1]):
             raise self.wrong(keys)

@@ -17,7 +17,7 @@ Key = tuple[str, float | None, float | None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Tested:
+class Answered:
     """The predictions of a run, a row a clip and seed.
 
     Parameters
@@ -62,7 +62,7 @@ class Tested:
         return bool((self.seeds != self.seeds[0]).any())
 
 
-def read_tested(path: Path) -> Tested:
+def read_answered(path: Path) -> Answered:
     """Read ``predictions.csv``.
 
     Raises
@@ -98,7 +98,7 @@ def read_tested(path: Path) -> Tested:
     if not keys:
         raise damaged(path, "it holds no clips")
     columns = np.array(numbers, np.int64)
-    return Tested(
+    return Answered(
         labels,
         tuple(keys),
         tuple(folds),
