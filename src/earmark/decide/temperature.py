@@ -78,9 +78,7 @@ def fit_temperature(logits: NDArray[np.floating], targets: IntArray, groups: Int
 
 
 def best_temperature(brier: Callable[[float], float], recordings: int) -> float:
-    """Return the temperature with the least score, a function of its logarithm, drawn to 1 where recordings
-    are few.
-    """
+    """Return the temperature with the least score, a function of its logarithm; from few recordings drawn to 1."""
     from scipy.optimize import minimize_scalar
 
     # There may be more than one minimum: the best of a grid, then down from there.

@@ -1,4 +1,4 @@
-"""The report where clips have any number of labels: how well each label is ranked, and what is said at its threshold."""
+"""The report where clips have any number of labels: how well labels are ranked, and what is said at thresholds."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ class Scored:
         return {int(seed): self.seeds == seed for seed in np.unique(self.seeds)}
 
     def maps(self) -> dict[int, float]:
-        """Return the mean average precision of each seed, where rows have any number of labels; 0 where none has one."""
+        """Return the mean average precision of each seed, of rows with any number of labels; 0 where none has one."""
         marks = self.targets.astype(bool)
         found = {
             seed: mean_average_precision(self.probabilities[rows], marks[rows])
