@@ -262,9 +262,9 @@ class Prediction:
             "start": self.start,
             "end": self.end,
             "label": self.label,
-            "labels": list(self.labels),
             "score": self.score,
             "scores": self.scores,
             "possible": list(self.possible),
             "why": self.why,
+            "labels": list(self.labels),
         }

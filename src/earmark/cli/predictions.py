@@ -62,14 +62,14 @@ def _jsonl(results: Iterable[Result], labels: Sequence[str], out: TextIO) -> Non
 
 def _csv(results: Iterable[Result], labels: Sequence[str], out: TextIO) -> None:
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["path", "start", "end", "label", "score", *labels, "labels", "possible", "why", "error"])
+    writer.writerow(["path", "start", "end", "label", "score", *labels, "possible", "why", "labels", "error"])
     for r in results:
         if isinstance(r, AudioError):
             writer.writerow([r.path, *[""] * (7 + len(labels)), r.reason])
         else:
             scores = [f"{r.scores[label]:.6f}" for label in labels]
             told = [r.path, f"{r.start:g}", f"{r.end:.3f}", r.label or "", f"{r.score:.6f}", *scores]
-            writer.writerow([*told, "|".join(r.labels), "|".join(r.possible), r.why, ""])
+            writer.writerow([*told, "|".join(r.possible), r.why, "|".join(r.labels), ""])
 
 
 def _table(results: Iterable[Result], labels: Sequence[str], out: TextIO) -> None:
