@@ -28,7 +28,7 @@ def fit_temperature_of_labels(
 ) -> float:
     """Return the temperature with the least Brier score over all labels, each recording counted once.
 
-    As `earmark.decide.fit_temperature`, with the same caution where recordings are few.
+    As `earmark.decide.fit_temperature`, with the same caution where recordings are few, or all decisions right.
 
     Parameters
     ----------
@@ -52,9 +52,11 @@ def fit_temperature_of_labels(
     scores = np.asarray(logits, np.float64)
     names, own, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     weights = (1 / sizes)[own][:, None] * known
+    doubt = 1 / (len(names) + 2)
+    meant = np.where(marks, 1 - doubt, doubt)
 
     def brier(log_temperature: float) -> float:
-        return float((weights * (_sigmoid(scores * np.exp(-log_temperature)) - marks) ** 2).sum())
+        return float((weights * (_sigmoid(scores * np.exp(-log_temperature)) - meant) ** 2).sum())
 
     return best_temperature(brier, len(names))
 

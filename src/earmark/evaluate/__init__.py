@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from earmark.evaluate.calibration import Bin, Calibration, calibration_error, reliability
 from earmark.evaluate.decided import decided
-from earmark.evaluate.interval import LEAST_GROUPS, interval, interval_of_ratio
+from earmark.evaluate.interval import LEAST_GROUPS, RESAMPLES, interval, interval_of_ratio, widened
 from earmark.evaluate.metrics import (
     PerClass,
     brier_score,
@@ -24,6 +24,7 @@ from earmark.types import IntArray
 
 __all__ = [
     "LEAST_GROUPS",
+    "RESAMPLES",
     "Bin",
     "Calibration",
     "LabelReport",
@@ -41,6 +42,7 @@ __all__ = [
     "report",
     "report_of_labels",
     "spread",
+    "widened",
 ]
 
 
