@@ -253,7 +253,7 @@ def written(style, results):
     return code, out.getvalue(), errors.getvalue()
 
 
-KEYS = ["path", "start", "end", "label", "score", "scores", "possible", "why"]
+KEYS = ["path", "start", "end", "label", "score", "scores", "possible", "why", "labels"]
 
 
 def test_json():
@@ -298,11 +298,13 @@ def test_csv():
         "dog",
         "possible",
         "why",
+        "labels",
         "error",
     ]
     assert rows[0] == {
         "path": 'a,"b"\n.wav', "start": "0", "end": "1.250", "label": "dog", "score": "0.750000",
-        "cat": "0.250000", "dog": "0.750000", "possible": "dog|cat", "why": "", "error": "",
+        "cat": "0.250000", "dog": "0.750000", "possible": "dog|cat", "why": "", "labels": "",
+        "error": "",
     }  # fmt: skip
     assert rows[1]["error"] == "not readable as sound"
     assert {rows[1][k] for k in rows[1]} == {"Grün.wav", "not readable as sound", ""}

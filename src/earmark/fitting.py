@@ -103,7 +103,7 @@ def _fit(
     engine: Engine | None,
 ) -> tuple[list[Fitted], float]:
     classes = len(ready.dataset.labels)
-    problem = Training(ready.table.values, ready.rows.targets, classes, recipe.model, recipe.train)
+    problem = Training(ready.table.values, ready.rows.truth, classes, recipe.model, recipe.train)
     made = [Task(split.positions(TRAIN), split.positions(VALIDATION), seed) for split, seed in tasks]
     epochs, began = most_epochs(problem), time.perf_counter()
     with (run.folder / "metrics.jsonl").open("a") as metrics:
@@ -124,22 +124,27 @@ def _decision(
 ) -> Decision:
     """Learn from what the networks of the inner divisions say about the parts that they did not hear."""
     values, rows = ready.table.values, ready.rows
-    sharp, positions, logits = [_sharpness(network, lesson.split, values)], [], []
+    exclusive, labels = rows.marks is None, np.arange(len(ready.dataset.labels))
+    sharp, positions, logits, known = [_sharpness(network, lesson.split, values)], [], [], []
     for split in lesson.inner:
         other = next(others)
         tested = split.positions(TEST)
         # Of a class whose only recording is held out nothing was learnt.
-        tested = tested[np.isin(rows.targets[tested], split.learnt_classes)]
+        if exclusive:
+            tested = tested[np.isin(rows.targets[tested], split.learnt_classes)]
+        known.append(np.broadcast_to(np.isin(labels, split.learnt_classes), (len(tested), len(labels))))
         positions.append(tested)
         logits.append(other.network.logits(values[tested]))
         sharp.append(_sharpness(other, split, values))
     if not positions or not sum(map(len, positions)):
-        return Decision()
+        return Decision(exclusive=exclusive)
     if None in sharp:
         sharp = [1.0] * len(sharp)
     alike = np.concatenate([own / by for own, by in zip(logits, sharp[1:], strict=True) if by])
     at = np.concatenate(positions)
-    return decide(alike, rows.targets[at], rows.joined[at], recipe.decide, times=sharp[0] or 1.0)
+    return decide(
+        alike, rows.truth[at], rows.joined[at], recipe.decide, sharp[0] or 1.0, np.concatenate(known)
+    )
 
 
 def _sharpness(fitted: Fitted, split: Split, values: FloatArray) -> float | None:
@@ -147,15 +152,16 @@ def _sharpness(fitted: Fitted, split: Split, values: FloatArray) -> float | None
     kept = split.positions(VALIDATION)
     if not len(kept) or "validation_loss" not in fitted.history[-1]:
         return None
-    return sharpness(fitted.network.logits(values[kept]))
+    return sharpness(fitted.network.logits(values[kept]), split.rows.marks is None)
 
 
 def _score(bundle: Bundle, ready: Prepared, lesson: Lesson) -> Scored:
     positions = lesson.split.positions(TEST)
-    return Scored(
+    return Scored.of(
+        bundle.decision,
         positions,
-        ready.rows.targets[positions],
+        ready.rows.truth[positions],
         ready.rows.joined[positions],
         Predictor(bundle, self_test=False).score(ready.table.values[positions]),
-        np.full(len(positions), lesson.seed, np.int64),
+        lesson.seed,
     )

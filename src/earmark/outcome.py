@@ -8,7 +8,7 @@ from typing import Any
 
 from earmark.dataset import Dataset
 from earmark.decide import Decision
-from earmark.evaluate import Calibration, Report
+from earmark.evaluate import Calibration, LabelReport, Report
 from earmark.extract import Done
 from earmark.leakage import Leakage
 from earmark.recipe import Recipe
@@ -16,6 +16,8 @@ from earmark.settings import to_dict
 from earmark.split import Rows, Split
 from earmark.train import Fitted
 from earmark.types import FeatureTable, Problem
+
+_LATER = ("seeds", "per_class", "confusion", "calibration", "clips", "groups")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,12 +112,15 @@ class Judged:
     ----------
     protocol
         What was done, for a person: "official folds 1, 2, 3 of 10".
+    report
+        A `LabelReport` where clips have any number of labels.
     folds
-        For each fold: its number, accuracy, the accuracy's standard deviation over seeds, and clips.
+        For each fold: its number, accuracy or mean average precision, that score's standard deviation over seeds, and
+        clips.
     """
 
     protocol: str
-    report: Report
+    report: Report | LabelReport
     folds: list[dict[str, Any]]
 
 
@@ -143,7 +148,7 @@ class TrainResult:
     prepared: Prepared
     split: Split
     fitted: Fitted
-    report: Report
+    report: Report | LabelReport
     leakage: Leakage
     honest: Judged | None
     seconds: dict[str, float]
@@ -158,11 +163,8 @@ class TrainResult:
             "model": self.recipe.model.name,
             "feature": self.recipe.feature.name,
             "split": {"rule": self.split.rule, "test_fold": self.split.test_fold, **self.split.counts},
-            "test": {
-                "accuracy": report.accuracy,
-                "macro_f1": report.macro_f1,
-                "interval": list(report.interval),
-            },
+            "exclusive": self.prepared.dataset.exclusive,
+            "test": report.headline,
             "leakage": {**self.leakage.to_dict(), "groups_known": self.prepared.dataset.grouping is not None},
             **self.prepared.to_dict(),
             "best_epoch": self.fitted.best_epoch,
@@ -173,9 +175,8 @@ class TrainResult:
             honest = self.honest.report
             record["honest"] = {
                 "protocol": self.honest.protocol,
-                "accuracy": honest.accuracy,
+                **honest.headline,
                 "sd": honest.sd,
-                "interval": list(honest.interval),
                 "folds": self.honest.folds,
             }
         return record
@@ -200,7 +201,8 @@ class EvaluateResult:
     decision
         What decisions are worth, see `earmark.evaluate.decided`; ``None`` where none were learnt.
     baseline
-        What always answering the commonest learnt label would score; ``None`` for a trained bundle.
+        What always answering the commonest learnt label would score; where clips have any number of labels, the mean
+        average precision of always answering with the labels' shares. ``None`` for a trained bundle.
     """
 
     model: str
@@ -222,20 +224,22 @@ class EvaluateResult:
             report["calibration"]["before"] = self.before.to_dict()
         random = None
         if self.random is not None and self.random_leakage is not None:
+            found = self.random.report
             random = {
-                "accuracy": self.random.report.accuracy,
+                found.main: found.score,
                 **self.random_leakage.to_dict(),
                 "groups_known": self.prepared.dataset.grouping is not None,
             }
         return {
             "model": self.model,
             "protocol": self.judged.protocol,
-            **{key: report[key] for key in ("accuracy", "sd", "sd_seeds", "interval", "macro_f1", "map")},
+            "exclusive": not isinstance(self.judged.report, LabelReport),
+            **{key: value for key, value in report.items() if key not in _LATER},
             "folds": self.judged.folds,
             "seeds": report["seeds"] if self.run else [],
             "baseline": self.baseline,
             "random_split": random,
-            **{key: report[key] for key in ("per_class", "confusion", "calibration", "clips", "groups")},
+            **{key: report[key] for key in _LATER if key in report and key != "seeds"},
             "decision": self.decision,
             "labels": list(self.judged.report.per_class),
             "run": str(self.run) if self.run else None,

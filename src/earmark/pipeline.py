@@ -15,14 +15,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from earmark import record, runs
-from earmark.bundle import SUFFIX, group_hash, read_bundle, write_bundle
+from earmark.bundle import SUFFIX, Bundle, group_hash, read_bundle, write_bundle
 from earmark.data import DataSettings, open_data
 from earmark.decide import Decision
 from earmark.engine import Engine, Local
 from earmark.errors import DataError, SettingError, SplitError
-from earmark.evaluate import Report, Scored, calibration, decided, joined, report, spread
+from earmark.evaluate import (
+    LabelReport,
+    Report,
+    Scored,
+    calibration,
+    decided,
+    joined,
+    report,
+    report_of_labels,
+    spread,
+)
 from earmark.extract import Progress, fill
 from earmark.extract import extract as extract_table
 from earmark.extract.copies import copies
@@ -94,9 +105,11 @@ def train(
             ready,
             split,
             own.fitted,
-            _judge([split], scored[:1], ready, recipe).report,
+            _judge([split], scored[:1], ready, recipe, [own.bundle.decision]).report,
             leakage(split),
-            _judge(honest, scored[1:], ready, recipe) if honest else None,
+            _judge(honest, scored[1:], ready, recipe, [each.bundle.decision for each in learnt[1:]])
+            if honest
+            else None,
             {"extract": ready.seconds, "train": seconds},
             own.bundle.decision,
         )
@@ -156,8 +169,8 @@ def evaluate(
             recipe.model.name,
             run.folder,
             ready,
-            _judge(folds[0], scored[:-1], ready, recipe),
-            _judge([random], scored[-1:], ready, recipe),
+            _judge(folds[0], scored[:-1], ready, recipe, [each.bundle.decision for each in honest]),
+            _judge([random], scored[-1:], ready, recipe, [each.bundle.decision for each in by_fold[-1]]),
             leakage(random),
             0,
             {"extract": ready.seconds, "train": seconds},
@@ -186,13 +199,19 @@ def evaluate_bundle(
     Raises
     ------
     DataError
-        When the data set has labels that the bundle does not know, or nothing is left to test.
+        When the data set has labels that the bundle does not know, clips with several where the bundle knows one a
+        clip, or nothing is left to test.
     """
     bundle = read_bundle(path)
     ready = prepare(replace(recipe, feature=bundle.feature), listener or Silent(), engine)
     if unknown := sorted(set(ready.dataset.labels) - set(bundle.labels)):
         raise DataError(
             f"{path} does not know the labels: {', '.join(unknown)}. It knows: {', '.join(bundle.labels)}."
+        )
+    if bundle.decision.exclusive and not ready.dataset.exclusive:
+        raise DataError(
+            f"{path} gives each clip exactly one label, but {ready.dataset.name} has clips with several, or with none."
+            f"{_one_label(ready)}"
         )
     if "train_groups" not in bundle.provenance:
         raise DataError(
@@ -209,17 +228,21 @@ def evaluate_bundle(
         )
     positions = np.flatnonzero(fresh).astype(np.int64)
     order = np.array([bundle.labels.index(label) for label in ready.dataset.labels])
-    targets, units = order[ready.rows.targets[positions]], ready.rows.joined[positions]
-    values, raw = ready.table.values[positions], replace(bundle, decision=Decision())
+    exclusive = bundle.decision.exclusive
+    targets = order[ready.rows.targets[positions]] if exclusive else _marks(ready, positions, bundle)
+    units, values = ready.rows.joined[positions], ready.table.values[positions]
+    raw = replace(bundle, decision=Decision(exclusive=exclusive))
     scored, before = (
-        Scored(positions, targets, units, Predictor(b, self_test=test).score(values))
+        Scored.of(b.decision, positions, targets, units, Predictor(b, self_test=test).score(values))
         for b, test in ((bundle, True), (raw, False))
     )
     decision = decided([(scored, bundle.decision)], bundle.labels)
     known = ready.dataset.grouping and bundle.provenance.get("grouping")
     doubt = "" if known else "; recordings are not known, so that others of the model's may be among these"
     told = Judged(
-        f"on the data set {ready.dataset.name}{doubt}", report([scored], bundle.labels, recipe.split.seed), []
+        f"on the data set {ready.dataset.name}{doubt}",
+        _report([scored], bundle.labels, recipe.split.seed, [bundle.decision]),
+        [],
     )
     left_out = int((~fresh).sum())
     seconds = {"extract": ready.seconds, "train": 0.0}
@@ -270,15 +293,9 @@ def prepare(recipe: Recipe, listener: Listener, engine: Engine | None = None) ->
     dataset, uncut = open_data(recipe.data, engine, listener.measuring)
     dataset = replace(dataset, problems=(*dataset.problems, *uncut))
     listener.found(dataset)
-    if not dataset.exclusive:
-        way = " Type --several longest to keep the one that a window has most of." if dataset.tracks else ""
-        raise DataError(
-            f"{dataset.name} has clips with several labels; this model needs exactly one label a clip.{way}"
-        )
     if len(dataset.labels) < 2:
-        raise DataError(
-            f"{dataset.name} has one class, '{dataset.labels[0]}'; a classifier needs at least two."
-        )
+        only = f"one class, '{dataset.labels[0]}'" if dataset.labels else "no labels"
+        raise DataError(f"{dataset.name} has {only}; a classifier needs at least two.")
     began, last = time.perf_counter(), Progress(len(dataset.clips))
 
     def told(progress: Progress) -> None:
@@ -294,6 +311,20 @@ def prepare(recipe: Recipe, listener: Listener, engine: Engine | None = None) ->
     alike = copies(dataset, engine, on_note=listener.noted) if recipe.split.copies else None
     rows = Rows.of_table(dataset, table, alike)
     return Prepared(dataset, table, rows, last.so_far, time.perf_counter() - began)
+
+
+def _one_label(ready: Prepared) -> str:
+    return (
+        " Type --several longest to keep the one that a window has most of." if ready.dataset.tracks else ""
+    )
+
+
+def _marks(ready: Prepared, positions: IntArray, bundle: Bundle) -> NDArray[np.bool_]:
+    """Return which of a bundle's labels some rows have, bool[n, labels]."""
+    marks = np.zeros((len(positions), len(bundle.labels)), bool)
+    order = [bundle.labels.index(label) for label in ready.dataset.labels]
+    marks[:, order] = ready.dataset.marks[ready.table.rows[positions]]
+    return marks
 
 
 def _reseeded(recipe: Recipe, by: int) -> Recipe:
@@ -333,7 +364,7 @@ def _open_run(
 
 
 def _provenance(
-    recipe: Recipe, ready: Prepared, split: Split, fitted: Fitted, test: Report
+    recipe: Recipe, ready: Prepared, split: Split, fitted: Fitted, test: Report | LabelReport
 ) -> dict[str, Any]:
     """Return where a bundle that leaves the run comes from."""
     return {
@@ -350,7 +381,7 @@ def _provenance(
         "seed": recipe.train.seed,
         "best_epoch": fitted.best_epoch,
         "versions": runs.versions(),
-        "test": {"accuracy": test.accuracy, "macro_f1": test.macro_f1, "clips": test.clips},
+        "test": {**{k: v for k, v in test.headline.items() if k != "interval"}, "clips": test.clips},
     }
 
 
@@ -362,17 +393,37 @@ def _sound_hashes(ready: Prepared, positions: IntArray) -> list[str]:
 
 
 def _baseline(splits: list[Split]) -> float:
-    """Return the mean accuracy over folds of always answering with the commonest learnt label."""
+    """Return the mean accuracy over folds of always answering with the commonest learnt label.
+
+    Where clips have any number of labels: the mean average precision of always answering with the labels' shares,
+    which is the share of the clips that have a label, the mean over the labels that occur.
+    """
     shares = []
     for split in splits:
-        targets = split.rows.targets
+        targets, marks = split.rows.targets, split.rows.marks
+        if marks is not None:
+            tested = marks[split.positions(TEST)].mean(axis=0)
+            shares.append(float(tested[tested > 0].mean()) if tested.any() else 0.0)
+            continue
         commonest = np.bincount(targets[split.learnt]).argmax()
         shares.append(float((targets[split.positions(TEST)] == commonest).mean()))
     return float(np.mean(shares))
 
 
-def _judge(splits: list[Split], scored: list[Scored], ready: Prepared, recipe: Recipe) -> Judged:
+def _report(
+    scored: list[Scored], labels: tuple[str, ...], seed: int, decisions: Sequence[Decision]
+) -> Report | LabelReport:
+    if scored[0].exclusive:
+        return report(scored, labels, seed)
+    return report_of_labels(scored, labels, decisions, seed)
+
+
+def _judge(
+    splits: list[Split], scored: list[Scored], ready: Prepared, recipe: Recipe, decisions: Sequence[Decision]
+) -> Judged:
     dataset = ready.dataset
+    score = "accuracy" if dataset.exclusive else "map"
+    seeds = [list((s.accuracies() if s.exclusive else s.maps()).values()) for s in scored]
     if splits[0].rule == "official":
         told = f"official folds {', '.join(str(s.test_fold) for s in splits)}"
         told += f" of {dataset.official_folds}" if dataset.official_folds else ""
@@ -382,10 +433,10 @@ def _judge(splits: list[Split], scored: list[Scored], ready: Prepared, recipe: R
     folds = [
         {
             "fold": i + 1 if split.test_fold is None else split.test_fold,
-            "accuracy": s.accuracy,
-            "sd": spread(list(s.accuracies().values())),
+            score: s.accuracy if s.exclusive else float(np.mean(of_seeds)),
+            "sd": spread(of_seeds),
             "n": s.clips,
         }
-        for i, (split, s) in enumerate(zip(splits, scored, strict=True))
+        for i, (split, s, of_seeds) in enumerate(zip(splits, scored, seeds, strict=True))
     ]
-    return Judged(told, report(scored, dataset.labels, recipe.split.seed), folds)
+    return Judged(told, _report(scored, dataset.labels, recipe.split.seed, decisions), folds)

@@ -138,17 +138,29 @@ class Predictor:
 
     def _prediction(self, path: str, seconds: float, scores: FloatArray) -> Prediction:
         labels, decision = self.bundle.labels, self.bundle.decision
-        best = int(scores.argmax())
+        said = np.flatnonzero(decision.said(scores[None])[0])
+        said = said[np.argsort(-scores[said], kind="stable")]  # the most probable first
+        best = int(said[0]) if len(said) else int(scores.argmax())
         if "://" in path:
             from earmark.remote import shown
 
             path = shown(path)  # without a key that it may hold
         by_label = {label: float(p) for label, p in zip(labels, scores, strict=True)}
-        sure = bool(decision.answered(scores[None])[0])
+        sure = len(said) > 0
         why = "" if sure else f"not sure enough of {labels[best]}"
         possible = tuple(labels[i] for i in np.flatnonzero(decision.sets(scores[None])[0]))
         answer = labels[best] if sure else None
-        return Prediction(path, 0.0, seconds, answer, float(scores[best]), by_label, possible, why)
+        return Prediction(
+            path,
+            0.0,
+            seconds,
+            answer,
+            float(scores[best]),
+            by_label,
+            possible,
+            why,
+            tuple(labels[i] for i in said),
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -240,6 +240,9 @@ class Prediction:
         The labels that may be true, with the coverage that the model promises.
     why
         Why there is no answer; empty where there is one.
+    labels
+        Every label that is said, the most probable first: of a model of one label a clip that one, of a model of
+        several all that reach their thresholds.
     """
 
     path: str
@@ -250,6 +253,7 @@ class Prediction:
     scores: dict[str, float] = field(default_factory=dict)
     possible: tuple[str, ...] = ()
     why: str = ""
+    labels: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the record as the command line's JSON shows it."""
@@ -262,4 +266,5 @@ class Prediction:
             "scores": self.scores,
             "possible": list(self.possible),
             "why": self.why,
+            "labels": list(self.labels),
         }
