@@ -11,7 +11,8 @@ import numpy as np
 
 from earmark import record, runs
 from earmark.bundle import Bundle
-from earmark.decide import Decision, decide, sharpness
+from earmark.decide import Decision, Reference, decide, sharpness
+from earmark.decide.silence import knows_silence
 from earmark.engine import Engine, Local
 from earmark.evaluate import Scored
 from earmark.listener import Listener
@@ -86,12 +87,22 @@ def learn(
     for lesson, network in zip(lessons, own, strict=True):
         decision = _decision(recipe, ready, lesson, network, others)
         model = model_to_dict(recipe.model)
+        quiet = knows_silence(ready.table.values[lesson.split.learnt], recipe.feature, ready.dataset.labels)
+        decision = replace(decision, knows_silence=quiet)
+        known = reference(ready, lesson.split) if decision.familiarity else None
+        onnx = network.network.to_onnx()
         bundle = with_golden(
-            Bundle(ready.dataset.labels, recipe.feature, model, network.network.to_onnx(), (), {}, decision)
+            Bundle(ready.dataset.labels, recipe.feature, model, onnx, (), {}, decision, known)
         )
         raw = replace(bundle, decision=replace(decision, temperature=1.0))
         learnt.append(Learnt(lesson, network, bundle, *(_score(b, ready, lesson) for b in (bundle, raw))))
     return learnt, seconds
+
+
+def reference(ready: Prepared, split: Split) -> Reference:
+    """Return what distances are measured from by a network that learnt from a split."""
+    learnt, rows = split.learnt, ready.rows
+    return Reference.of(ready.table.values[learnt], rows.targets[learnt], rows.joined[learnt])
 
 
 def _fit(
@@ -125,6 +136,7 @@ def _decision(
     """Learn from what the networks of the inner divisions say about the parts that they did not hear."""
     values, rows = ready.table.values, ready.rows
     sharp, positions, logits = [_sharpness(network, lesson.split, values)], [], []
+    distances: list[FloatArray] = []
     for split in lesson.inner:
         other = next(others)
         tested = split.positions(TEST)
@@ -132,6 +144,8 @@ def _decision(
         tested = tested[np.isin(rows.targets[tested], split.learnt_classes)]
         positions.append(tested)
         logits.append(other.network.logits(values[tested]))
+        if recipe.decide.unknown != "off":
+            distances.append(reference(ready, split).distances(values[tested]))
         sharp.append(_sharpness(other, split, values))
     if not positions or not sum(map(len, positions)):
         return Decision()
@@ -139,7 +153,8 @@ def _decision(
         sharp = [1.0] * len(sharp)
     alike = np.concatenate([own / by for own, by in zip(logits, sharp[1:], strict=True) if by])
     at = np.concatenate(positions)
-    return decide(alike, rows.targets[at], rows.joined[at], recipe.decide, times=sharp[0] or 1.0)
+    far = np.concatenate(distances) if distances else None
+    return decide(alike, rows.targets[at], rows.joined[at], recipe.decide, sharp[0] or 1.0, far)
 
 
 def _sharpness(fitted: Fitted, split: Split, values: FloatArray) -> float | None:

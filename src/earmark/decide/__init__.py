@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from earmark.decide.sets import prediction_sets, set_threshold
 from earmark.decide.target import NEVER, Target, thresholds
 from earmark.decide.temperature import fit_temperature, sharpness, softmax
+from earmark.decide.unknown import Familiarity, Reference
 from earmark.errors import SettingError
 from earmark.types import FloatArray, IntArray
 
@@ -22,6 +23,8 @@ __all__ = [
     "NEVER",
     "DecideSettings",
     "Decision",
+    "Familiarity",
+    "Reference",
     "Target",
     "decide",
     "fit_temperature",
@@ -34,6 +37,7 @@ __all__ = [
 
 
 _COLDEST, _HOTTEST = 1e-6, 1e6
+_UNKNOWN = ("off", "tell", "reject")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +54,15 @@ class DecideSettings:
         enough become "unknown". Empty: every clip is answered.
     coverage
         Of the prediction sets: the share of new clips whose label is among those of the set.
+    unknown
+        What becomes of clips unlike anything heard in training: ``"tell"`` answers them with a note, ``"reject"``
+        answers "unknown", ``"off"`` does not look for them.
     """
 
     folds: int = 5
     target: str = ""
     coverage: float = 0.9
+    unknown: str = "tell"
 
     def __post_init__(self) -> None:
         if not (self.folds == 0 or 2 <= self.folds <= 20):
@@ -65,6 +73,12 @@ class DecideSettings:
                 raise SettingError("[decide] target needs folds to learn thresholds from, but folds is 0.")
         if not 0 < self.coverage < 1:
             raise SettingError(f"[decide] coverage is {self.coverage:g}, but must be above 0 and below 1.")
+        if self.unknown not in _UNKNOWN:
+            raise SettingError(
+                f"[decide] unknown is '{self.unknown}', but must be 'off', 'tell' or 'reject'."
+            )
+        if self.unknown == "reject" and not self.folds:
+            raise SettingError("[decide] unknown = 'reject' needs folds to learn from, but folds is 0.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +95,10 @@ class Decision:
         Of the prediction sets, and how probable a label must be to be in one.
     clips, groups
         What it was learnt from.
+    familiarity
+        How familiar a clip is; ``None`` where that was not learnt.
+    knows_silence
+        Whether silence was among what it was trained on; where it was not, silence has no label.
 
     Examples
     --------
@@ -95,6 +113,8 @@ class Decision:
     set_threshold: float = 0.0
     clips: int = 0
     groups: int = 0
+    familiarity: Familiarity | None = None
+    knows_silence: bool = True
 
     def __post_init__(self) -> None:
         if not _COLDEST <= self.temperature <= _HOTTEST:
@@ -132,6 +152,7 @@ def decide(
     groups: IntArray,
     settings: DecideSettings,
     times: float = 1.0,
+    distances: FloatArray | None = None,
 ) -> Decision:
     """Learn a decision from out-of-fold scores.
 
@@ -141,10 +162,16 @@ def decide(
         [n, labels], int64[n] and int64[n]: scores by networks that did not hear the rows' recordings.
     times
         How many times sharper the network is that decides.
+    distances
+        float32[n], from what those networks learnt from; ``None`` learns nothing about the unknown.
     """
     temperature = fit_temperature(logits, targets, groups)
     probabilities = softmax(logits, temperature)
     found = thresholds(probabilities, targets, Target.of(settings.target)) if settings.target else ()
+    familiarity = None
+    if distances is not None:
+        reject = settings.unknown == "reject"
+        familiarity = Familiarity.learn(probabilities.max(axis=1), distances, groups, reject)
     return Decision(
         temperature * times,
         settings.target,
@@ -153,4 +180,5 @@ def decide(
         set_threshold(probabilities, targets, groups, settings.coverage),
         len(targets),
         len(np.unique(groups)),
+        familiarity,
     )
