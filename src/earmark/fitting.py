@@ -85,11 +85,11 @@ def learn(
     record.write_metrics(run, own)
     learnt = []
     for lesson, network in zip(lessons, own, strict=True):
-        decision = _decision(recipe, ready, lesson, network, others)
+        decision = decision_of(recipe, ready, lesson, network, others)
         model = model_to_dict(recipe.model)
         quiet = knows_silence(ready.table.values[lesson.split.learnt], recipe.feature, ready.dataset.labels)
         decision = replace(decision, knows_silence=quiet)
-        known = reference(ready, lesson.split) if decision.familiarity else None
+        known = reference_of(ready, lesson.split) if decision.familiarity else None
         onnx = network.network.to_onnx()
         bundle = with_golden(
             Bundle(ready.dataset.labels, recipe.feature, model, onnx, (), {}, decision, known)
@@ -99,7 +99,7 @@ def learn(
     return learnt, seconds
 
 
-def reference(ready: Prepared, split: Split) -> Reference:
+def reference_of(ready: Prepared, split: Split) -> Reference:
     """Return what distances are measured from by a network that learnt from a split."""
     learnt, rows = split.learnt, ready.rows
     return Reference.of(ready.table.values[learnt], rows.targets[learnt], rows.joined[learnt])
@@ -130,7 +130,7 @@ def _fit(
     return fitted, time.perf_counter() - began
 
 
-def _decision(
+def decision_of(
     recipe: Recipe, ready: Prepared, lesson: Lesson, network: Fitted, others: Iterator[Fitted]
 ) -> Decision:
     """Learn from what the networks of the inner divisions say about the parts that they did not hear."""
@@ -145,7 +145,7 @@ def _decision(
         positions.append(tested)
         logits.append(other.network.logits(values[tested]))
         if recipe.decide.unknown != "off":
-            distances.append(reference(ready, split).distances(values[tested]))
+            distances.append(reference_of(ready, split).distances(values[tested]))
         sharp.append(_sharpness(other, split, values))
     if not positions or not sum(map(len, positions)):
         return Decision()

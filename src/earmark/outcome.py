@@ -200,6 +200,8 @@ class EvaluateResult:
         What decisions are worth, see `earmark.evaluate.decided`; ``None`` where none were learnt.
     baseline
         What always answering the commonest learnt label would score; ``None`` for a trained bundle.
+    unknown
+        How well unknown classes are told, see `earmark.novelty`; ``None`` where none was left out.
     """
 
     model: str
@@ -213,6 +215,7 @@ class EvaluateResult:
     before: Calibration | None = None
     decision: dict[str, Any] | None = None
     baseline: float | None = None
+    unknown: dict[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as `earmark evaluate --json` prints it."""
@@ -236,6 +239,7 @@ class EvaluateResult:
             "random_split": random,
             **{key: report[key] for key in ("per_class", "confusion", "calibration", "clips", "groups")},
             "decision": self.decision,
+            "unknown": self.unknown,
             "labels": list(self.judged.report.per_class),
             "run": str(self.run) if self.run else None,
             "left_out": self.left_out,
