@@ -2,34 +2,49 @@
 
 from __future__ import annotations
 
-import io
 import random
+import struct
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-import soundfile
-
-from earmark.audio import decode
+from earmark.audio import decode, decode_bytes
+from earmark.audio.length import seconds_of
 from earmark.audio.vitals import examine
 from earmark.errors import AudioError
 
 _LARGEST = 400_000  # bytes of a file that is damaged, so that thousands fit into a minute
 _FOLDERS = ("format_zoo", "label_tracks", "esc10", "us8k")
+_EXTREMES = (0, 1, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF, 2**63 - 1, 2**64 - 1)
 ENDINGS = {".wav", ".ogg", ".mp3", ".flac", ".m4a", ".3gp", ".caf", ".aiff", ".au", ".w64"}
 
 
 def look(path: str) -> str:
     """Return what became of one file: ``"read"``, the kind of a refusal, or what was raised that is none."""
-    outcomes = set()
-    for work in (examine, decode):
-        try:
-            work(Path(path))
-            outcomes.add("read")
-        except AudioError as error:
-            outcomes.add(error.kind if error.reason and "\n" not in error.reason else f"untold {error.kind}")
-        except Exception as error:
-            outcomes.add(f"untyped {type(error).__name__}: {error}")
+    file = Path(path)
+    outcomes = {_outcome(work, file) for work in (examine, decode)}
+    for work in (_window, seconds_of, _in_memory):  # which may end otherwise, but not in another way
+        outcome = _outcome(work, file)
+        outcomes |= {outcome} if outcome.startswith("unt") else set()
     return " and ".join(sorted(outcomes))
+
+
+def _outcome(work: Callable[[Path], object], file: Path) -> str:
+    try:
+        work(file)
+    except AudioError as error:
+        return error.kind if error.reason and "\n" not in error.reason else f"untold {error.kind}"
+    except Exception as error:
+        return f"untyped {type(error).__name__}: {error}"
+    return "read"
+
+
+def _window(file: Path) -> object:
+    return decode(file, 0.1, 0.3, "first")
+
+
+def _in_memory(file: Path) -> object:
+    return decode_bytes(file.read_bytes(), file.name)
 
 
 def sources(root: Path) -> list[bytes]:
@@ -43,26 +58,20 @@ def sources(root: Path) -> list[bytes]:
 
 
 def made_up() -> list[bytes]:
-    """Return small files of every format that libsndfile writes."""
-    noise = 0.3 * np.random.default_rng(0).standard_normal((8_000, 2))
-    found = []
-    for kind, subtype in (
-        ("WAV", "PCM_16"), ("WAV", "PCM_24"), ("WAV", "FLOAT"), ("WAV", "IMA_ADPCM"), ("WAV", "ALAW"),
-        ("FLAC", "PCM_16"),
-        ("OGG", "VORBIS"), ("MP3", "MPEG_LAYER_III"), ("AIFF", "PCM_16"), ("AU", "PCM_16"), ("CAF", "PCM_16"),
-        ("W64", "PCM_16"), ("RF64", "PCM_16"),
-    ):  # fmt: skip
-        file = io.BytesIO()
-        soundfile.write(file, noise, 16_000, format=kind, subtype=subtype)
-        found.append(file.getvalue())
-    return found
+    """Return small files of every format that the tests' encoders write."""
+    sys.path.append(str(Path(__file__).resolve().parent.parent / "tests"))
+    from encoders import BY_FFMPEG, BY_US, Kind, by_av, chirps, encoded
+
+    film, sound = Kind("a.mp4", 44_100, 2, "mp4", "aac"), chirps(44_100, 2, 0.5)
+    films = [by_av(film, sound, picture=True), by_av(film, sound, movflags="faststart")]
+    return [*(encoded(kind, 0.5) for kind in (*BY_FFMPEG, *BY_US)), *films]
 
 
 def damaged(files: list[bytes], rng: random.Random) -> bytes:
     """Return one file as a bad disk, a cut line or a careless tool may leave it."""
     data = bytearray(rng.choice(files))
     for _ in range(rng.randint(1, 3)):
-        way = rng.choice(("cut", "flip", "header", "splice", "zero", "grow"))
+        way = rng.choice(("cut", "flip", "header", "splice", "zero", "grow", "number", "repeat"))
         at = rng.randrange(len(data)) if data else 0
         if way == "cut":
             del data[at:]
@@ -82,6 +91,13 @@ def damaged(files: list[bytes], rng: random.Random) -> bytes:
             data[at : at + 5_000] = other[begin : begin + 5_000]
         elif way == "zero":
             data[at : at + 2_000] = bytes(len(data[at : at + 2_000]))
+        elif way == "number":
+            form = rng.choice(("<H", ">H", "<I", ">I", "<Q", ">Q"))
+            size = struct.calcsize(form)
+            at = rng.randrange(max(1, min(len(data), 512) - size))
+            data[at : at + size] = struct.pack(form, rng.choice(_EXTREMES) % (1 << 8 * size))
+        elif way == "repeat":
+            data[at:at] = data[at : at + 5_000] * rng.choice((1, 20))
         else:
             data += bytes(rng.randrange(256) for _ in range(300))
     return bytes(data)

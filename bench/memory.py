@@ -27,7 +27,15 @@ import soundfile
 RATE, CHANNELS = 44_100, 2
 INTERVAL = 0.05
 MIB = 2**20
-FORMATS = {"wav": "PCM_16", "flac": "PCM_16", "mp3": "MPEG_LAYER_III", "ogg": "VORBIS"}
+FORMATS = {
+    "wav": "PCM_16",
+    "flac": "PCM_16",
+    "mp3": "MPEG_LAYER_III",
+    "ogg": "VORBIS",
+    "m4a": "aac",
+    "webm": "libopus",
+}
+BY_FFMPEG = {"m4a": "ipod", "webm": "webm"}  # what it calls these containers
 FILES = 4  # that the table's cuts are of
 
 
@@ -71,15 +79,42 @@ def resident(pid: int) -> int:
 
 def recording(path: Path, seconds: float, seed: int) -> None:
     """Write a long sound block by block: noise that swells, and a tone that differs from block to block."""
-    rng, block = np.random.default_rng(seed), 10 * RATE
+    kind = path.suffix[1:]
+    rate = 48_000 if kind == "webm" else RATE  # Opus knows no other
+    if kind in BY_FFMPEG:
+        by_ffmpeg(path, kind, rate, blocks(seconds, seed, rate))
+        return
+    with soundfile.SoundFile(path, "w", rate, CHANNELS, FORMATS[kind]) as file:
+        for block in blocks(seconds, seed, rate):
+            file.write(block)
+
+
+def blocks(seconds: float, seed: int, rate: int) -> Iterator[np.ndarray]:
+    """Yield float32[n, channels], ten seconds at a time."""
+    rng, block = np.random.default_rng(seed), 10 * rate
     noise = 0.1 * rng.standard_normal((block, CHANNELS)).astype(np.float32)
-    t = np.arange(block, dtype=np.float32) / RATE
-    with soundfile.SoundFile(path, "w", RATE, CHANNELS, FORMATS[path.suffix[1:]]) as file:
-        left = round(seconds * RATE)
-        while left > 0:
-            tone = 0.2 * np.sin(2 * np.pi * rng.uniform(100, 8000) * t)
-            file.write((noise * rng.uniform(0.1, 1) + tone[:, None])[:left])
-            left -= block
+    t = np.arange(block, dtype=np.float32) / rate
+    left = round(seconds * rate)
+    while left > 0:
+        tone = 0.2 * np.sin(2 * np.pi * rng.uniform(100, 8000) * t)
+        yield (noise * rng.uniform(0.1, 1) + tone[:, None])[:left]
+        left -= block
+
+
+def by_ffmpeg(path: Path, kind: str, rate: int, sound: Iterator[np.ndarray]) -> None:
+    import av
+
+    with av.open(str(path), "w", format=BY_FFMPEG[kind]) as out:
+        stream = out.add_stream(FORMATS[kind], rate=rate, layout="stereo")
+        fit = av.AudioResampler(stream.format, "stereo", rate, frame_size=stream.frame_size or 960)
+        for block in sound:
+            frame = av.AudioFrame.from_ndarray(block.reshape(1, -1), "flt", "stereo")
+            frame.rate = rate
+            for ready in fit.resample(frame):
+                out.mux(stream.encode(ready))
+        for ready in fit.resample(None):
+            out.mux(stream.encode(ready))
+        out.mux(stream.encode(None))
 
 
 def table(folder: Path, rows: int, cut: float, seconds: float) -> Path:

@@ -21,6 +21,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from earmark import bundle as bundle_module
 from earmark.bundle import Bundle, Golden, _seal, group_hash, read_bundle, write_bundle
+from earmark.decide import Decision
 from earmark.errors import BundleError, BundleFormatError, GoldenTestError, PathError
 from earmark.features import Mfcc
 from earmark.models import Mlp, Network, model_to_dict
@@ -59,7 +60,7 @@ def same(a: Bundle, b: Bundle) -> bool:
         and np.array_equal(x.probabilities, y.probabilities)
         for x, y in zip(a.golden, b.golden, strict=True)
     )
-    fields = ("labels", "feature", "model", "network", "provenance")
+    fields = ("labels", "feature", "model", "network", "provenance", "decision")
     return golden and all(getattr(a, f) == getattr(b, f) for f in fields)
 
 
@@ -126,7 +127,17 @@ def test_any_zip_program_can_open_it(packed):
         assert all(info.compress_type == zipfile.ZIP_STORED for info in archive.infolist())
         about = json.loads(archive.read("bundle.json"))
         onnx.checker.check_model(onnx.load_from_string(archive.read("network.onnx")))
-    assert {"format", "labels", "feature", "model", "golden", "provenance", "sha256", "seal"} == about.keys()
+    assert {
+        "format",
+        "labels",
+        "feature",
+        "model",
+        "decision",
+        "golden",
+        "provenance",
+        "sha256",
+        "seal",
+    } == about.keys()
 
 
 @pytest.mark.parametrize("reason", ["No space left on device", "Permission denied"])
@@ -413,13 +424,65 @@ def test_as_many_labels_as_scores(refused, packed):
 
 
 @pytest.mark.parametrize(
-    ("number", "said"), [(2, "2"), (0, "0"), ("1", "'1'"), (None, "None"), ("x" * 999, "'" + "x" * 19)]
+    ("number", "said"),
+    [(3, "3"), (0, "0"), (True, "True"), ("1", "'1'"), (None, "None"), ("x" * 999, "'" + "x" * 19)],
 )
 def test_another_format(refused, packed, number, said):
     message = refused(rebuild(packed, lambda about: {**about, "format": number}))
     assert message == (
-        f"PATH has format {said}; this Earmark reads format 1. Update Earmark: pip install --upgrade earmark"
+        f"PATH has format {said}; this Earmark reads the formats 1 to 2. Update Earmark: pip install --upgrade earmark"
     )
+
+
+def test_format_1_is_still_read(packed, bundle, tmp_path):
+    """It knew no decision: scores are the network's own, and every clip is answered."""
+    path = tmp_path / "old.earmark"
+    path.write_bytes(
+        rebuild(packed, lambda about: {k: v for k, v in about.items() if k != "decision"} | {"format": 1})
+    )
+    read = read_bundle(path)
+    assert read.decision == Decision()
+    assert same(read, bundle)
+    assert Predictor(read).score(np.ones((2, 5), np.float32)).shape == (2, 3)
+
+
+def test_a_decision_goes_with_the_bundle(bundle, tmp_path):
+    decision = Decision(1.5, "recall=0.5", (0.1, 0.2, 2.0), 0.8, 0.05, 300, 40)
+    path = tmp_path / "decided.earmark"
+    write_bundle(path, with_golden(replace(bundle, decision=decision)))
+    read = read_bundle(path)
+    assert read.decision == decision
+    own = Predictor(replace(read, decision=Decision()), self_test=False).score(np.ones((1, 5), np.float32))
+    with pytest.raises(GoldenTestError):  # the promise is of calibrated scores
+        Predictor(replace(read, decision=replace(decision, temperature=5.0)))
+    assert Predictor(read).score(np.ones((1, 5), np.float32)).max() < own.max()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"temperature": 0.0}, "is damaged: The temperature is 0, but must be from 1e-06 to 1e+06."),
+        ({"temperature": -1.0}, "is damaged: The temperature is -1, but must be from 1e-06 to 1e+06."),
+        ({"temperature": "hot"}, "is damaged: decision temperature is 'hot', but must be a number."),
+        ({"thresholds": [0.5]}, "it has 1 thresholds for 3 labels."),
+        ({"thresholds": [0.5, 0.5, 9.0]}, "is damaged: A threshold must be from 0 to 2."),
+        ({"set_threshold": -0.1}, "is damaged: A threshold must be from 0 to 2."),
+        ({"coverage": 1.5}, "is damaged: The coverage is 1.5, but must be above 0 and below 1."),
+        (
+            {"target": "everything"},
+            "is damaged: [decide] target is 'everything', but must be precision=SHARE",
+        ),
+        ({"mood": 1}, "is damaged: decision has no setting 'mood'."),
+    ],
+)
+def test_decisions_that_make_no_sense(refused, packed, change, said):
+    message = refused(rebuild(packed, lambda about: {**about, "decision": {**about["decision"], **change}}))
+    assert said in message
+
+
+def test_a_bundle_without_its_decision(refused, packed):
+    message = refused(rebuild(packed, lambda about: {k: v for k, v in about.items() if k != "decision"}))
+    assert message == "PATH is damaged: KeyError: 'decision'"
 
 
 @pytest.mark.parametrize("about", [b"[]", b"{}", b'"text"', b"null"])

@@ -200,7 +200,7 @@ def test_debug_shows_the_traceback(earmark, tmp_path):
         (["--set", "train.epochs="], "[train] epochs is '', but must be a whole number."),
         (["--set", "train.epochs=" + "[" * 5_000], "[train] epochs is '[[["),
         (["--set", "epochs=5"], "'epochs' is no setting. Name it TABLE.SETTING, TABLE one of data, split, "),
-        (["--model", "cnn"], "No model is called 'cnn'. There are: mlp."),
+        (["--model", "cnn"], "No model is called 'cnn'. There are: linear, mlp."),
         (["--feature", "mel"], "No feature is called 'mel'. There are: log_mel, mfcc, stats. Did you mean 'log_mel'?"),
         (["--recipe", "tutroial"], "No recipe is called 'tutroial'. There are: default, tutorial. Did you mean"),
         (["--layout", "esc"], "No layout is called 'esc'."),
@@ -254,11 +254,12 @@ def test_data_that_cannot_be_used(tmp_path, write_wav):
 
 def test_evaluate_with_a_model_takes_nothing_that_it_would_ignore(tone_model, tone_set):
     said = "A trained model brings its own recipe: leave out "
-    said += "--recipe, --model, --feature, --seed, --seeds, --split, --folds and --set."
+    said += "--recipe, --model, --feature, --seed, --seeds, --target, --split, --folds and --set."
     for option in (
         ["--model", "mlp"],
         ["--folds", "3"],
         ["--seeds", "2"],
+        ["--target", "precision=0.9"],
         ["--set", "train.epochs=2"],
         ["--recipe", "tutorial"],
     ):
@@ -388,7 +389,9 @@ def test_evaluate_prints_the_contract(earmark, tone_set, tmp_path):
     assert record["accuracy"] == pytest.approx(np.mean([f["accuracy"] for f in record["folds"]]))
     assert record["random_split"].keys() >= {"accuracy", "test_clips_sharing_a_group", "oracle_accuracy"}
     assert record["random_split"]["test_clips_sharing_a_group"] > 0
-    assert record["calibration"].keys() == {"ece", "ece_adaptive", "nll", "brier", "reliability"}
+    assert record["calibration"].keys() == {
+        "ece", "ece_adaptive", "nll", "brier", "reliability", "before",
+    }  # fmt: skip
     assert sum(point["count"] for point in record["calibration"]["reliability"]) == 54
     assert record["seeds"] == [{"seed": 0, "accuracy": record["accuracy"]}]
     assert record["sd_seeds"] == 0.0
@@ -409,7 +412,7 @@ def test_evaluate_over_seeds(earmark, tone_set, tmp_path):
     assert f" over folds, ± {record['sd_seeds']:.3f} over 2 seeds (95 % interval " in done.stdout
     assert "± over seeds" in done.stdout
     assert f"mAP {record['map']:.3f}" in done.stdout
-    assert f"Brier score {record['calibration']['brier']:.3f}." in done.stdout
+    assert f" → {record['calibration']['brier']:.3f}." in done.stdout
     assert "each clip counts 2 times, once a seed" in done.stdout
     assert np.array(record["confusion"]).sum() == 2 * record["clips"] == 108
     assert {row["average_precision"] is not None for row in record["per_class"].values()} == {True}

@@ -292,6 +292,24 @@ def test_a_gigabyte_of_nothing_is_soon_walked_through(scrap):
         assert fault_at_the_end(scrap) is None
 
 
+@pytest.mark.parametrize(
+    ("head", "truncated"),
+    [
+        (b"caff\0\1\0\0desc" + (2**62).to_bytes(8, "big"), True),
+        (b"caff\0\1\0\0desc" + b"\xff" * 8, False),
+        (b"riff.\x91\xcf\x11\xa5\xd6(\xdb" + bytes(24) + b"fmt " + bytes(12) + b"\xff" * 8, True),
+        (b"\x1aE\xdf\xa3\x01" + b"\x7f" * 7, False),
+        (b"\x1aE\xdf\xa3\x80\x18\x53\x80\x67\x01" + b"\x7f" * 7, True),
+        (b"\0\0\0\x01ftyp" + b"\x7f" * 8, True),
+        (b"\0\0\0\x01ftyp" + b"\xff" * 8, True),
+    ],
+)
+def test_places_that_no_disk_has(head, truncated, scrap):
+    scrap.write_bytes(head + bytes(100))
+    found = fault_at_the_end(scrap)
+    assert (found is not None and found[0] == "truncated") == truncated
+
+
 @pytest.mark.data
 def test_real_files_raise_no_alarm(data_root):
     with (Path(__file__).parent / "format_zoo.csv").open(newline="") as table:

@@ -66,7 +66,9 @@ def test_scores_agree_with_scikit_learn():
     )
     probabilities = likely.astype(np.float64)
     probabilities /= probabilities.sum(axis=1, keepdims=True)
-    assert found.nll == pytest.approx(metrics.log_loss(targets, probabilities, labels=range(4)), rel=1e-5)
+    assert found.calibration.nll == pytest.approx(
+        metrics.log_loss(targets, probabilities, labels=range(4)), rel=1e-5
+    )
     assert found.clips == 320
     assert found.groups == 80
 
@@ -77,7 +79,7 @@ def test_one_fold_has_no_spread():
 
 def test_a_sure_and_wrong_answer_has_a_finite_loss():
     sure = Scored(np.arange(2), np.array([0, 1]), np.arange(2), np.array([[0, 1], [0, 1]], np.float32))
-    assert np.isfinite(report([sure], ("a", "b")).nll)
+    assert np.isfinite(report([sure], ("a", "b")).calibration.nll)
 
 
 def test_calibration_error_of_a_known_case():
@@ -204,7 +206,7 @@ def test_the_brier_score_is_scikit_learns():
     # scikit-learn's of one class against the rest, summed over the classes
     wanted = sum(metrics.brier_score_loss(one.targets == i, likely[:, i]) for i in range(4))
     assert brier_score(likely, one.targets) == pytest.approx(wanted)
-    assert report([one], LABELS).brier == pytest.approx(wanted, rel=1e-5)
+    assert report([one], LABELS).calibration.brier == pytest.approx(wanted, rel=1e-5)
 
 
 @pytest.mark.parametrize("adaptive", [False, True])
@@ -274,8 +276,10 @@ def test_seeds_are_averaged_within_folds_and_folds_within_seeds():
     assert found.confusion.sum() == 360
     assert sum(row["clips"] for row in found.per_class.values()) == 120
     alone = [report([own[s] for own in parts], LABELS) for s in range(3)]
-    for key in ("nll", "brier", "mean_average_precision"):
-        assert getattr(found, key) == pytest.approx(np.mean([getattr(a, key) for a in alone]))
+    assert found.mean_average_precision == pytest.approx(np.mean([a.mean_average_precision for a in alone]))
+    for key in ("nll", "brier"):
+        each = [getattr(a.calibration, key) for a in alone]
+        assert getattr(found.calibration, key) == pytest.approx(np.mean(each))
 
 
 def test_more_seeds_do_not_make_the_interval_narrower_by_their_number():

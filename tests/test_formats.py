@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import socket
 import struct
+import weakref
 
 import numpy as np
 import pytest
@@ -140,7 +142,7 @@ def test_a_name_says_nothing(kind, written, tmp_path):
 
 # ── parts of long files ─────────────────────────────────────────────────────────────────────────────────────────
 
-LONG = [Kind("a.m4a", 16_000, 1, "ipod", "aac"), *CONTAINERS]
+LONG = [Kind("a.m4a", 16_000, 1, "ipod", "aac"), Kind("a.mp4", 44_100, 2, "mp4", "libmp3lame"), *CONTAINERS]
 
 
 @pytest.fixture(scope="module")
@@ -217,6 +219,31 @@ def test_an_index_that_is_wrong_is_not_believed(long, tmp_path, monkeypatch):
 
     monkeypatch.setattr(ffmpeg.FfmpegSound, "_restart", late)
     np.testing.assert_array_equal(decode(path, 10.0, 11.0).samples, whole[160_000:176_000])
+
+
+def test_nothing_waits_for_the_collector(long, monkeypatch):
+    """What FFmpeg knows of a long film is large, and a worker opens it for every chunk of its windows."""
+    opened = []
+    real = ffmpeg.FfmpegSound.__init__
+
+    def noted(self, *arguments):
+        opened.append(weakref.ref(self))
+        real(self, *arguments)
+
+    monkeypatch.setattr(ffmpeg.FfmpegSound, "__init__", noted)
+    monkeypatch.setattr(ffmpeg, "BLOCK", 4_000)
+    paths = [long(kind) for kind in LONG[:3]]
+    gc.disable()
+    try:
+        for path in paths:
+            decode(path, 0.0, 0.3)
+            with kept_open():
+                decode(path, 0.1, 0.4)
+                decode(path, 0.0, 0.3)
+        alive = [sound() for sound in opened]
+    finally:
+        gc.enable()
+    assert alive == [None] * 2 * len(paths)
 
 
 # ── several streams, pictures, and sound that changes ───────────────────────────────────────────────────────────

@@ -14,10 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from earmark.dataset import Clips, Dataset
+from earmark.decide import DecideSettings, decide
 from earmark.errors import EarmarkError, PathError, SettingError, UnknownNameError
 from earmark.features import Mfcc
+from earmark.fitting import Lesson
 from earmark.listener import Silent
-from earmark.models import Mlp
+from earmark.models import Linear, Mlp
 from earmark.pipeline import prepare
 from earmark.recipe import RECIPES, DataSettings, Recipe, load_recipe
 from earmark.split import Rows, SplitSettings, cross_validation, holdout
@@ -56,6 +58,11 @@ recipes = st.builds(
         learning_rate=st.floats(1e-6, 1),
         class_weights=st.sampled_from(["auto", "balanced", "none"]),
         patience=st.integers(0, 100),
+    ),
+    decide=st.builds(
+        DecideSettings,
+        folds=st.just(0) | st.integers(2, 20),
+        coverage=st.floats(0.01, 0.99),
     ),
 )
 
@@ -114,7 +121,7 @@ def test_another_name_starts_from_its_own_defaults(monkeypatch):
     assert Recipe.from_dict({"model": {"name": "other", "dropout": 0.25}}).model == Mlp(dropout=0.25)
 
 
-SECTIONS = "data, split, feature, model, train"
+SECTIONS = "data, split, feature, model, train, decide"
 CONSISTS = f"consists of the tables: {SECTIONS}."
 
 
@@ -123,8 +130,8 @@ CONSISTS = f"consists of the tables: {SECTIONS}."
     [
         ({"training": {}}, f"The recipe has 'training', but a recipe {CONSISTS}"),
         ({"train": 5}, f"The recipe has 'train', but a recipe {CONSISTS}"),
-        ({"model": {"name": "cnn"}}, "No model is called 'cnn'. There are: mlp."),
-        ({"model": {"name": ["mlp"]}}, "No model is called '['mlp']'. There are: mlp. Did you mean 'mlp'?"),
+        ({"model": {"name": "cnn"}}, "No model is called 'cnn'. There are: linear, mlp."),
+        ({"model": {"name": ["mlp"]}}, "No model is called '['mlp']'. There are: linear, mlp. Did you mean 'mlp'?"),
         (
             {"feature": {"name": "mfc"}},
             "No feature is called 'mfc'. There are: log_mel, mfcc, stats. Did you mean 'mfcc'?",
@@ -275,6 +282,17 @@ def fit_outcome(model, train, folder):
     return len(fitted.history), network.parameters.tolist(), network.mean.tolist()
 
 
+def decide_outcome(settings):
+    rng = np.random.default_rng(0)
+    rows = Rows(
+        np.arange(60) % 2, np.arange(60) // 2, np.array([f"g{i // 2}" for i in range(60)], object),
+        np.arange(60), np.zeros(60, np.int32), ("d", ""),
+    )  # fmt: skip
+    lesson = Lesson.of(holdout(rows, SplitSettings()), 0, Recipe(decide=settings))
+    logits = rng.standard_normal((60, 2)) + np.eye(2)[rows.targets]
+    return len(lesson.inner), decide(logits, rows.targets, rows.groups, settings)
+
+
 OTHER_VALUES = {
     DataSettings(path="a", window=2.0): {
         "path": "b", "layout": "table", "pattern": "{label}.wav", "window": 3.0, "hop": 1.0, "min_overlap": 0.3,
@@ -294,6 +312,8 @@ OTHER_VALUES = {
         "epochs": 1, "batch_size": 8, "learning_rate": 0.1, "class_weights": "none", "seed": 1,
     },
     TrainSettings(learning_rate=0.5, patience=2): {"patience": 0},
+    Linear(): {"penalty": 1.0, "standardize": False},
+    DecideSettings(): {"folds": 3, "target": "recall=0.5", "coverage": 0.5},
 }  # fmt: skip
 CASES = [
     pytest.param(base, name, value, id=f"{type(base).__name__}.{name}")
@@ -312,6 +332,10 @@ def outcome(settings, monkeypatch, folder: Path):
             return feature_outcome(settings, monkeypatch)
         case Mlp():
             return fit_outcome(settings, TrainSettings(epochs=3), folder)
+        case Linear():
+            return fit_outcome(settings, TrainSettings(), folder)
+        case DecideSettings():
+            return decide_outcome(settings)
         case _:
             return fit_outcome(Mlp(hidden=(6,)), settings, folder)
 
@@ -319,9 +343,10 @@ def outcome(settings, monkeypatch, folder: Path):
 @pytest.mark.parametrize(("base", "name", "value"), CASES)
 def test_every_setting_makes_a_difference(base, name, value, monkeypatch, tmp_path):
     changed = replace(base, **{name: value})
-    section = {DataSettings: "data", SplitSettings: "split", Mfcc: "feature", Mlp: "model"}.get(
-        type(base), "train"
-    )
+    section = {
+        DataSettings: "data", SplitSettings: "split", Mfcc: "feature", Mlp: "model", Linear: "model",
+        DecideSettings: "decide",
+    }.get(type(base), "train")  # fmt: skip
     whole = replace(Recipe(), **{section: base})
     plain = list(value) if isinstance(value, tuple) else value
     assert whole.with_values({f"{section}.{name}": plain}) == replace(Recipe(), **{section: changed})

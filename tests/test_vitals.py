@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import soundfile
 
+from conftest import ROOT
 from earmark.audio import decode, ffmpeg, limits, resample, riff, sndfile
 from earmark.audio.fingerprint import sound_of
 from earmark.audio.vitals import examine
@@ -231,3 +235,40 @@ def test_the_encoding_of_a_film_has_a_name(tmp_path):
     path = tmp_path / "a.m4a"
     path.write_bytes(by_av(Kind("a.m4a", RATE, 1, "ipod", "aac"), tone()[:, None]))
     assert examine(path).encoding == "m4a, mp4, mov or 3gp, aac"
+
+
+# Memory
+
+PEAK = """
+import resource, sys
+from pathlib import Path
+from earmark.audio import decode
+from earmark.audio.kept import kept_open
+from earmark.audio.length import seconds_of
+from earmark.audio.vitals import examine
+
+path = Path(sys.argv[1])
+seconds = seconds_of(path)
+examine(path)
+with kept_open():
+    for i in range(int(seconds) // 10):
+        decode(path, 10.0 * i, 10.0 * i + 4)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is counted in other units elsewhere")
+@pytest.mark.parametrize("kind", ["wav", "flac", "ogg", "mp3", "m4a", "webm"])
+def test_memory_does_not_grow_with_the_file(kind, tmp_path, monkeypatch):
+    """Looked at whole, and cut into windows. The samples of the longer file alone would be 22 MiB or more."""
+    monkeypatch.syspath_prepend(str(ROOT / "bench"))
+    memory = importlib.import_module("memory")
+    monkeypatch.setattr(memory, "RATE", 8_000)
+    peaks = []
+    for minutes in (1, 4) if kind == "webm" else (3, 12):  # for Opus knows high rates only
+        path = tmp_path / f"{minutes}.{kind}"
+        memory.recording(path, 60 * minutes, 0)
+        done = subprocess.run([sys.executable, "-c", PEAK, path], capture_output=True, text=True, check=True)
+        peaks.append(float(done.stdout))
+    assert peaks[1] - peaks[0] < 12, peaks

@@ -342,7 +342,7 @@ def inner_folds(split: Split, settings: SplitSettings, count: int) -> list[Split
     None of them shows a test row of ``split``: there these are unused. Fewer parts where the recordings do not suffice,
     and none where not even two can be made.
     """
-    rows, learnt = split.rows, split.learnt
+    rows, learnt, settings = split.rows, split.learnt, replace(settings, seed=split.seed)
     count = most_parts(rows.targets[learnt], rows.joined[learnt], 1 / count)
     try:
         own = grouped_parts(rows.targets[learnt], rows.joined[learnt], count, split.seed)

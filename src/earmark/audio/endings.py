@@ -72,7 +72,7 @@ def _riff(file: BinaryIO, size: int) -> Fault | None:
 def _matroska(file: BinaryIO, size: int) -> Fault | None:
     """Compare the size of the segment, which holds everything. RFC 8794, section 4 to 6; RFC 9559, section 5.1."""
     file.seek(4)
-    if (length := _number(file)) is None:
+    if (length := _number(file)) is None or length > size:
         return None
     file.seek(length, os.SEEK_CUR)
     if file.read(4) != b"\x18\x53\x80\x67" or (length := _number(file)) is None:
@@ -103,11 +103,11 @@ def _caf(file: BinaryIO, size: int) -> Fault | None:
     """Walk from chunk to chunk up to the samples."""
     position = 8
     for _ in range(_MOST):
+        if position + 12 > size:
+            return _compare(position, size)
         file.seek(position)
         head = file.read(12)
         length = int.from_bytes(head[4:], "big", signed=True)
-        if len(head) < 12:
-            break
         if head[:4] == b"data":
             return UNFINISHED if length < 4 else _compare(position + 12 + length, size)
         if length < 0:
@@ -120,10 +120,10 @@ def _w64(file: BinaryIO, size: int) -> Fault | None:
     """Walk from chunk to chunk, whose names have 16 bytes and whose sizes include the name."""
     position = 40
     for _ in range(_MOST):
+        if position + 24 > size:
+            return _compare(position, size)
         file.seek(position)
         head = file.read(24)
-        if len(head) < 24:
-            break
         length = int.from_bytes(head[16:], "little")
         if head[:4] == b"data":
             return UNFINISHED if not 24 < length < _UNKNOWN else _compare(position + length, size)
@@ -177,14 +177,16 @@ def has_index(file: BinaryIO | Steady) -> bool:
 
 def _boxes(file: BinaryIO | Steady) -> Iterator[tuple[bytes, int]]:
     """Yield the name of each box of an mp4, and where it ends by its own word."""
-    position = 0
+    position, size = 0, file.seek(0, os.SEEK_END)
     for _ in range(_MOST):
+        if position + 8 > size:
+            return
         file.seek(position)
         head = file.read(16)
         length = int.from_bytes(head[:4], "big")
         if length == 1:
             length = int.from_bytes(head[8:], "big")
-        if len(head) < 8 or length < 8:  # or up to the end, or nonsense
+        if length < 8:  # up to the end, or nonsense
             return
         position += length
         yield head[4:8], position

@@ -15,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.audio import kept
-from earmark.audio.endings import has_index
+from earmark.audio.demux import reason, seconds, streams
 from earmark.audio.faults import DAMAGED, SEVERAL_STREAMS, Fault
 from earmark.audio.limits import check_rate
 from earmark.audio.magic import Container
 from earmark.audio.mix import MOST_CHANNELS
 from earmark.audio.steady import Steady
+from earmark.audio.steps import Steps
 from earmark.audio.uniform import Uniform
 from earmark.errors import EmptyAudioError, UnreadableAudioError
 from earmark.types import FloatArray
@@ -29,9 +30,10 @@ _FAR = 60.0  # seconds ahead, from where on it is worth to look for the place in
 _RUN_UP = 2.0  # seconds decoded before the place that was looked for: a decoder leans on what it has heard
 # Where a packet says to the sample when it is. Elsewhere it is a millisecond, or nothing at all.
 _PRECISE = frozenset({"mov"})
-_GUESSED = frozenset(
-    {"aac", "amr", "mp3"}
-)  # these do not say how long they are; FFmpeg guesses by their size
+# Decoders in which a sample depends on all that came before it.
+_UNFORGETTING = ("ac3", "adpcm", "amr", "eac3", "g7")
+# These do not say how long they are, and FFmpeg guesses by their size.
+_GUESSED = frozenset({"aac", "amr", "mp3"})
 _PADDING = 0.5  # seconds: more than any encoder puts behind the sound to fill its last packets
 _MOST_BAD = 1000  # packets in a row that cannot be decoded, before the rest is given up
 BLOCK = 1 << 18  # samples that are given at a time; a packet holds a thousand
@@ -58,7 +60,7 @@ def opened(source: Path | bytes, name: Path | str, container: Container) -> Iter
             ) as sound:
                 yield sound
     except av.FFmpegError as error:
-        raise UnreadableAudioError(name, _reason(error)) from None
+        raise UnreadableAudioError(name, reason(error)) from None
 
 
 def _open(source: Path, name: Path | str, container: Container) -> FfmpegSound:
@@ -86,12 +88,15 @@ class FfmpegSound:
         self._uniform: Uniform | None = None  # until the first frame is decoded
         self.promised: int | None = None
         self._begin()
+        codec = self._stream.codec_context.codec.name
+        self.encoding = f"{container.title}, {codec}"
+        # Whether a place that is far ahead can be gone to without decoding all that is before it.
+        self._jumps = not codec.startswith(_UNFORGETTING)
         self._decode_next()
         if not self._behind:
             if self._bad:
                 raise UnreadableAudioError(name, f"not readable as sound (0 of its {self._bad} packets)")
             raise EmptyAudioError(name, "the file holds no samples")
-        self.encoding = f"{container.title}, {self._stream.codec_context.codec.name}"
         # Of most, only decoding tells how long they are; a film's table of samples says it.
         indexed = self._demuxer in _PRECISE and self._stream.frames and self.promised
         self.frames: int | None = self.promised if indexed else None
@@ -102,42 +107,23 @@ class FfmpegSound:
 
     def _begin(self) -> None:
         """Open the container at its beginning."""
-        self._file.seek(0)
-        try:
-            self._container = av.open(
-                self._file, "r", format=self._demuxer, metadata_errors="replace",
-                options={"protocol_whitelist": "none"},  # nothing else is opened on a file's word
-            )  # fmt: skip
-        except av.FFmpegError:
-            self._file.check()
-            if self._demuxer == "mov" and not has_index(self._file):
-                told = "not readable as sound (it has no index, as when a recorder or a copy is cut off)"
-                raise UnreadableAudioError(self._name, told) from None
-            raise
-        audio = self._container.streams.audio
-        if not audio:
-            self._leave()
-            raise EmptyAudioError(self._name, "there is no sound in it, only other streams")
-        self._stream = audio[0]
-        if self._stream.codec_context is None:
-            self._leave()
-            raise UnreadableAudioError(
-                self._name, "not readable as sound (its encoding is not known to FFmpeg)"
-            )
-        self._stream.codec_context.thread_type = "NONE"  # clips run side by side instead
+        self._container, self._stream = streams(self._file, self._name, self._demuxer)
         self._bad = 0
+        self._steps = Steps(self._stream.codec_context.codec.name)
         self._zero: float | None = None  # when the first sample is, seconds of the stream's own time
         self._restart()
 
     def _restart(self, find: bool = False) -> None:
         self._behind: deque[tuple[int, FloatArray]] = deque()  # blocks, and the frame that each begins at
         self.reached = 0  # of the next frame that is decoded
+        self._leave_out = self._left_out = 0  # packets that need no decoding; the frames that were in such
         if self._uniform is not None:
             self._uniform.restart()
-        self._blocks = self._gather(find)
+        self._blocks: Iterator[FloatArray] = self._gather(find)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the file, and of all that refers to this again: it is large, and not to wait for the collector."""
+        self._blocks, self._behind = iter(()), deque()
         self._leave()
         self._file.close()
 
@@ -170,17 +156,29 @@ class FfmpegSound:
     def _go_to(self, first: int) -> None:
         """See to it that the frame is remembered, or will be decoded next or later."""
         if self._behind and first < self._behind[0][0]:
-            self._leave()
-            self._begin()
-        if self._demuxer in _PRECISE and self._zero is not None and first - self.reached > _FAR * self.rate:
-            target = self._zero + first / self.rate - _RUN_UP
-            with suppress(av.FFmpegError):
-                self._container.seek(int(target / (self._stream.time_base or 1)), stream=self._stream)
+            self._again()
+        ahead = first - self.reached - round(_RUN_UP * self.rate)
+        if ahead <= _FAR * self.rate or not self._jumps:
+            return
+        bad = self._bad
+        with suppress(av.FFmpegError):
+            if self._demuxer in _PRECISE:
+                when = (self._zero or 0.0) + first / self.rate - _RUN_UP
+                self._container.seek(int(when / (self._stream.time_base or 1)), stream=self._stream)
                 self._restart(find=True)
-                if self._decode_next() and self._behind[0][0] <= first:
-                    return
-            self._leave()  # its index is wrong
-            self._begin()
+            elif self._steps.counted:
+                self._behind.clear()
+                self._leave_out = ahead // self._steps.frames
+            else:
+                return
+            if self._decode_next() and self._behind[0][0] <= first and self._bad == bad:
+                return
+        self._jumps = False  # the index is wrong, or what was left out is missed
+        self._again()
+
+    def _again(self) -> None:
+        self._leave()
+        self._begin()
 
     def _gather(self, find: bool) -> Iterator[FloatArray]:
         """Yield what is decoded, in larger pieces."""
@@ -201,7 +199,7 @@ class FfmpegSound:
         at = over = 0
         for part in parts:
             at += len(part)
-            over = at - self.promised if self._demuxer == "wav" and self.promised else 0
+            over = at + self._left_out - self.promised if self._demuxer == "wav" and self.promised else 0
             if over <= 0:
                 yield part
                 continue
@@ -214,32 +212,53 @@ class FfmpegSound:
             yield behind[: len(behind) - over]
 
     def _decode(self, find: bool) -> Iterator[FloatArray]:
-        """Yield float32[n, channels] as it comes; with ``find``, note first where that is."""
+        """Yield float32[n, channels] as it comes; with ``find``, note first where that is.
+
+        A packet that cannot be decoded is silent where it is known how much it held, so that what follows stays where
+        it is; at the end, or where it is not known, it is left out.
+        """
         in_a_row = 0
         for packet in self._packets():
+            if self._leave_out and self._is_counted(packet):
+                continue
             try:
                 decoded = packet.decode()
             except av.FFmpegError:
                 self._bad, in_a_row = self._bad + 1, in_a_row + 1
-                are = "packet is" if self._bad == 1 else "packets are"
-                self._fault(f"{self._bad} {are} left out, which cannot be decoded")
+                some, are = ("1 packet", "is") if self._bad == 1 else (f"{self._bad:,} packets", "are")
+                self._fault(f"{some} cannot be decoded and {are} silent or left out")
                 if in_a_row > _MOST_BAD:
                     return
                 continue
+            if decoded and self._steps.frames:
+                for _ in range(in_a_row):
+                    yield np.zeros((self._steps.frames, self.channels), np.float32)
             in_a_row = 0
             for frame in decoded:
-                when = _seconds(frame.pts, frame.time_base)
                 if self._zero is None:
-                    self._zero = when or 0.0
+                    self._zero = seconds(frame.pts, frame.time_base) or 0.0
                 if self._uniform is None:
                     self._uniform = self._learn(frame)
-                if find and when is not None:
+                if find and frame.pts is not None:
+                    when = seconds(frame.pts, frame.time_base) or 0.0
                     self.reached, find = round((when - self._zero) * self.rate), False
                 if not self._uniform.fits(frame):
+                    self._jumps = False  # nor can they be counted then
                     self._fault("its rate or its channels change on the way")
                 yield from self._uniform.samples(frame)
+            self._steps.note(packet, decoded)
         if self._uniform is not None:
             yield from self._uniform.rest()
+
+    def _is_counted(self, packet: Any) -> bool:
+        """Count the frames of a packet that need not be decoded, if it is like the others."""
+        if not self._steps.fits(packet):
+            self._leave_out = 0
+            return False
+        self._leave_out -= 1
+        self._left_out += self._steps.frames
+        self.reached += self._steps.frames
+        return True
 
     def _packets(self) -> Iterator[Any]:
         """Yield the packets of the stream, as far as the container can be followed."""
@@ -250,7 +269,7 @@ class FfmpegSound:
             self._file.check()
             if self._uniform is None:
                 raise
-            self._fault(f"its end is {_reason(error)}")
+            self._fault(f"its end is {reason(error)}")
 
     def _learn(self, first: Any) -> Uniform:
         """Take over what the first frame says of the sound."""
@@ -260,22 +279,13 @@ class FfmpegSound:
         if self.channels > MOST_CHANNELS:
             told = f"{self.channels} channels; at most {MOST_CHANNELS} are read"
             raise UnreadableAudioError(self._name, told)
-        seconds = _seconds(self._stream.duration, self._stream.time_base)
-        if seconds is None and len(self._container.streams) == 1:  # or it may be that of pictures
-            seconds = _seconds(self._container.duration, Fraction(1, av.time_base))
-        if seconds is not None and self._demuxer not in _GUESSED:
-            self.promised = max(0, round((seconds - max(0.0, self._zero or 0.0)) * self.rate))
+        length = seconds(self._stream.duration, self._stream.time_base)
+        if length is None and len(self._container.streams) == 1:  # or it may be that of pictures
+            length = seconds(self._container.duration, Fraction(1, av.time_base))
+        if length is not None and self._demuxer not in _GUESSED:
+            self.promised = max(0, round((length - max(0.0, self._zero or 0.0)) * self.rate))
         return uniform
 
     def _fault(self, told: str) -> None:
         """Note the damage that was met last."""
         self.faults[:] = [*(fault for fault in self.faults if fault[0] != DAMAGED), (DAMAGED, told)]
-
-
-def _seconds(ticks: int | None, base: Any) -> float | None:
-    return None if ticks is None or base is None else float(ticks * base)
-
-
-def _reason(error: av.FFmpegError) -> str:
-    text = str(error.strerror or error).strip().rstrip(".")
-    return f"not readable as sound ({text[:1].lower()}{text[1:]})"

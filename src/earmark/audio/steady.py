@@ -6,6 +6,8 @@ import errno
 import os
 from typing import BinaryIO
 
+_FARTHEST = 1 << 44  # bytes: some file systems refuse such a place, and memory does not
+
 
 class Steady:
     """Wraps a binary file for FFmpeg.
@@ -30,6 +32,8 @@ class Steady:
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Go somewhere; below zero where there is no such place, as damaged headers tell of some."""
+        if offset > _FARTHEST:
+            return -errno.EINVAL
         try:
             return self._file.seek(offset, whence)
         except (ValueError, OverflowError):

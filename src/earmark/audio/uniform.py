@@ -70,11 +70,12 @@ def _plain(frame: Any) -> FloatArray:
     """Return float32[n, channels]. PyAV's own way crashes for eight channels that lie apart."""
     kind, silence, full = _PLAIN[frame.format.name]
     n, channels, planes = frame.samples, frame.layout.nb_channels, frame.planes
-    if frame.format.is_planar and channels > 1:
-        stored = np.stack([np.frombuffer(planes[i], kind, n) for i in range(channels)], axis=1)
+    samples = np.empty((n, channels), np.float32)
+    if frame.format.is_planar:
+        for c in range(channels):
+            samples[:, c] = np.frombuffer(planes[c], kind, n)
     else:
-        stored = np.frombuffer(planes[0], kind, n * channels).reshape(n, channels)
-    samples = stored.astype(np.float32)
+        samples[:] = np.frombuffer(planes[0], kind, n * channels).reshape(n, channels)
     if full != 1:
         samples -= np.float32(silence)
         samples *= np.float32(1 / full)

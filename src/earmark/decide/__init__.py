@@ -102,8 +102,8 @@ class Decision:
 
     Examples
     --------
-    >>> Decision(2.0).probabilities(np.array([[2.0, 0.0]])).round(2).tolist()
-    [[0.7300000190734863, 0.27000001072883606]]
+    >>> round(float(Decision(2.0).probabilities(np.array([[2.0, 0.0]]))[0, 0]), 2)
+    0.73
     """
 
     temperature: float = 1.0

@@ -15,8 +15,8 @@ _DOUBT = 5  # recordings: from so many, half of what they say is believed
 def softmax(logits: NDArray[np.floating], temperature: float = 1.0) -> FloatArray:
     """Return probabilities float32[n, labels] of ``logits / temperature``.
 
-    >>> softmax(np.array([[2.0, 0.0]]), 2.0).round(3).tolist()
-    [[0.7310000061988831, 0.2689999938011169]]
+    >>> softmax(np.array([[2.0, 0.0]]), 2.0).argmax(axis=1).tolist()
+    [0]
     """
     probabilities: FloatArray = _softmax(np.asarray(logits, np.float64) / temperature).astype(np.float32)
     return probabilities
@@ -38,10 +38,12 @@ def fit_temperature(logits: NDArray[np.floating], targets: IntArray, groups: Int
 
     Not the usual negative log-likelihood over clips: there one long recording that is heard wrongly and surely
     outweighs a hundred others, and the temperature is too high for all. From few recordings the temperature is drawn
-    to 1: models that did not hear one of five are much worse than the one that heard all.
+    to 1: models that did not hear one of five are much worse than the one that heard all. Where all answers are right,
+    the confidence is that of Laplace's rule, after so many recordings as there are.
 
     Sources: Guo, Pleiss, Sun and Weinberger, *On calibration of modern neural networks*, 2017 (the temperature);
-    Gneiting and Raftery, *Strictly proper scoring rules, prediction, and estimation*, 2007 (that Brier's is one).
+    Gneiting and Raftery, *Strictly proper scoring rules, prediction, and estimation*, 2007 (that Brier's is one);
+    Platt, *Probabilistic outputs for support vector machines*, 1999 (targets short of 1).
 
     Parameters
     ----------
@@ -67,9 +69,14 @@ def fit_temperature(logits: NDArray[np.floating], targets: IntArray, groups: Int
     names, own, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     weights = (1 / sizes)[own]
 
+    doubt = 1 / (len(names) + 2)  # that the next recording is as the others were: nobody is ever quite sure
+    rest = doubt / max(scores.shape[1] - 1, 1)
+
     def brier(log_temperature: float) -> float:
         likely = _softmax(scores * np.exp(-log_temperature))
-        return float(weights @ ((likely**2).sum(axis=1) - 2 * likely[rows, targets]))
+        true = likely[rows, targets]
+        meant = (1 - doubt) * true + rest * (likely.sum(axis=1) - true)
+        return float(weights @ ((likely**2).sum(axis=1) - 2 * meant))
 
     # There may be more than one minimum: the best of a grid, then down from there.
     grid = np.linspace(np.log(COLDEST), np.log(HOTTEST), 60)

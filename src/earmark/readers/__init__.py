@@ -80,7 +80,7 @@ READERS: dict[str, Reader] = {
             label_tracks.read,
             label_tracks.read,
         ),
-        *(_of_form(form.name, f"{form.title}s only") for form in FORMS.values()),
+        *(_of_form(form.name, f"{form.title.removesuffix('s')}s only") for form in FORMS.values()),
         Reader("folders", "a folder for each class", folders.matches, folders.read),
         Reader("pattern", "labels in the file names", file_names.matches, file_names.read),
     )
