@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-_NAMES = {"softmax": "probability", "knn": "distance", "joined": "both"}
+_SCORES = {"softmax": "sure", "knn": "near", "joined": "both"}
 
 
 def show_unknown(out: Console, found: dict[str, Any]) -> None:
@@ -20,22 +20,20 @@ def show_unknown(out: Console, found: dict[str, Any]) -> None:
         title_justify="left",
     )
     table.add_column("class")
-    columns = ("clips", *_NAMES.values(), "95 % interval", "taken for known")
-    for column in columns:
-        table.add_column(column, justify="right")
+    for column in ("clips", *_SCORES.values(), "interval", "passing"):
+        table.add_column(column, justify="right", no_wrap=True)
     for label, row in found["per_class"].items():
         table.add_row(escape(label), f"{row['clips']:,}", *_cells(row))
     table.add_section()
     table.add_row("mean", "", *_cells(found["mean"]), style="bold")
     out.print(table)
-    gain, (low, high) = found["gain"]["auroc"], found["gain"]["interval"]
+    gain, (low, high), at = found["gain"]["auroc"], found["gain"]["interval"], found["threshold"]
     out.print(
-        "0.5 is chance, 1 is perfect. Taken for known: the share of unknown clips that pass where 95 % of the known do."
-    )
-    out.print(
-        f"Both together are {gain:+.3f} ({low:+.3f} to {high:+.3f}) beside the probability alone."
-        f" At a model file's threshold\n{found['threshold']['kept']:.1%} of known and"
-        f" {1 - found['threshold']['told']:.1%} of unknown recordings' clips pass."
+        "AUROC by how sure the model is, by how near training clips are, and by both: 0.5 is chance, 1 is perfect."
+        "\nPassing are the unknown clips that are taken for known where 95 % of the known are."
+        f"\nBoth is {gain:+.3f} beside sure alone (95 % interval {low:+.3f} to {high:+.3f})."
+        f"\nA model file's own threshold keeps {at['kept']:.1%} of a known recording's clips, and tells"
+        f" {at['told']:.1%} of an unknown one's."
     )
 
 
@@ -45,7 +43,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
 
     interval = row["joined"]["auroc_interval"]
     return [
-        *(shown(row[score]["auroc"]) for score in _NAMES),
-        "–" if interval is None else f"{interval[0]:.2f} to {interval[1]:.2f}",
+        *(shown(row[score]["auroc"]) for score in _SCORES),
+        "–" if interval is None else f"{interval[0]:.2f} {interval[1]:.2f}",
         shown(row["joined"]["fpr95"]),
     ]
