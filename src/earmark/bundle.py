@@ -277,7 +277,8 @@ def _reference(path: Path, about: Any, data: bytes | None, dims: int) -> Referen
     if about is None and data is None:
         return None
     rows = _array(data or b"", _ROW, 2)
-    mean, scale = (np.array((about or {})[name], np.float32) for name in ("mean", "scale"))
+    with np.errstate(over="ignore"):  # told of below
+        mean, scale = (np.array((about or {})[name], np.float32) for name in ("mean", "scale"))
     fits = (
         rows is not None
         and NEIGHBOURS <= len(rows) <= MOST_ROWS

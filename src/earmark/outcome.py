@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +165,7 @@ class TrainResult:
             "leakage": {**self.leakage.to_dict(), "groups_known": self.prepared.dataset.grouping is not None},
             **self.prepared.to_dict(),
             "best_epoch": self.fitted.best_epoch,
-            "decision": to_dict(self.decision) if self.decision.clips else None,
+            "decision": _told(self.decision) if self.decision.clips else None,
             "seconds": self.seconds,
         }
         if self.honest is not None:
@@ -178,6 +178,17 @@ class TrainResult:
                 "folds": self.honest.folds,
             }
         return record
+
+
+def _told(decision: Decision) -> dict[str, Any]:
+    """Return a decision without the long tables in it."""
+    known = decision.familiarity
+    short = (
+        None
+        if known is None
+        else {"groups": known.groups, "threshold": known.threshold, "reject": known.reject}
+    )
+    return {**to_dict(replace(decision, familiarity=None)), "familiarity": short}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -173,7 +173,7 @@ class Predictor:
         if unlike and why not in (SILENCE, UNKNOWN):
             notes.append(UNKNOWN)
         if share := clipped(waveform.samples):
-            notes.append(f"clipped: {share:.1%} of the samples are at full scale")
+            notes.append(f"clipped: {100 * share:.1f} % of the samples are at full scale")
         possible = tuple(labels[i] for i in np.flatnonzero(decision.sets(scores[None])[0]))
         answer = None if why else labels[best]
         told = None if familiar is None else float(familiar[0])

@@ -24,6 +24,7 @@ MOST_ROWS, MOST_BYTES = 2000, 2 * 2**20
 UNFAMILIAR = 0.05  # share of known clips that may be taken for unknown
 _POINTS = 200  # of a table of quantiles
 _LEVELS = (np.arange(_POINTS) + 0.5) / _POINTS
+_FARTHEST_ODDS = float(np.log(_LEVELS[-1] / (1 - _LEVELS[-1])))
 _FARTHEST = 1e4  # standard deviations: no sound is farther, and its square fits
 _AT_ONCE = 1024
 
@@ -182,15 +183,21 @@ def _join(
 ) -> NDArray[np.float64]:
     """Add the ranks among known clips, as log odds: what is unusual in one way weighs more than what is usual in both.
 
+    Beyond the farthest known clip the log odds go on falling with the distance, as steeply as they do from the middle
+    to there. A network is often surest of what lies farthest, and no confidence shall make up for that.
+
     Source: Mudholkar and George, *The logit method for combining probabilities*, 1979.
     """
-    sure, near = _rank(tables[0], confidences), 1 - _rank(tables[1], distances)
-    both: NDArray[np.float64] = np.log(sure / (1 - sure)) + np.log(near / (1 - near))
-    return both
+    sure, far = (_log_odds(table, x) for table, x in zip(tables, (confidences, distances), strict=True))
+    middle, last = tables[1][_POINTS // 2], tables[1][-1]
+    beyond = np.maximum(distances.astype(np.float64) - last, 0)
+    return sure - far - _FARTHEST_ODDS * beyond / max(last - middle, 1e-6)
 
 
-def _rank(table: tuple[float, ...], values: FloatArray) -> NDArray[np.float64]:
-    return np.interp(values.astype(np.float64), np.array(table), _LEVELS)
+def _log_odds(table: tuple[float, ...], values: FloatArray) -> NDArray[np.float64]:
+    rank = np.interp(values.astype(np.float64), np.array(table), _LEVELS)
+    odds: NDArray[np.float64] = np.log(rank / (1 - rank))
+    return odds
 
 
 def _quantiles(values: NDArray[np.floating], weights: NDArray[np.float64]) -> tuple[float, ...]:
