@@ -120,7 +120,7 @@ def test_help_loads_next_to_nothing():
     assert not loaded & set(heavy)
     assert {m for m in loaded if m.startswith("earmark.")} == {
         "earmark.cli", "earmark.cli.app", "earmark.cli.frame", "earmark.cli.labels", "earmark.cli.options",
-        "earmark.cli.store", "earmark.cli.words", "earmark.errors",
+        "earmark.cli.relabel", "earmark.cli.store", "earmark.cli.suspects", "earmark.cli.words", "earmark.errors",
     }  # fmt: skip
 
 
@@ -143,7 +143,10 @@ def test_prediction_loads_nothing_of_training(tone_model, tone_set):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["trian"], "train, evaluate, compare, predict, run, labels, store. Did you mean 'train'?"),
+        (
+            ["trian"],
+            "train, evaluate, compare, predict, run, suspects, relabel, labels, store. Did you mean 'train'?",
+        ),
         (["train", "--epochs", "5", "x"], "No such option '--epochs'"),
         (["train"], "Missing argument 'DATASET'"),
         (["predict", "m.earmark"], "Missing argument 'PATH...'"),

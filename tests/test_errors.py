@@ -16,6 +16,7 @@ import pytest
 from conftest import without_av
 from earmark import audio, errors
 from earmark.bundle import Bundle, read_bundle, write_bundle
+from earmark.corrections import hold_log
 from earmark.dataset import Clips, Dataset
 from earmark.engine import cluster, open_engine
 from earmark.errors import (
@@ -224,6 +225,12 @@ def no_filelock(place):
         pass
 
 
+def no_filelock_for_corrections(place):
+    place.without("filelock")
+    with hold_log(place.root / "log.jsonl"):
+        pass
+
+
 def no_onnx(place):
     place.without("onnx")
     network()
@@ -330,6 +337,7 @@ TABLE: list[tuple[type[EarmarkError], Callable[[Place], object], str]] = [
             (no_ray, "--engine ray", "ray", "ray"),
             (no_tomli_w, "Writing a recipe", "tomli-w", "train"),
             (no_filelock, "Training", "filelock", "train"),
+            (no_filelock_for_corrections, "Correcting labels", "filelock", "train"),
             (no_onnx, "Writing a model", "onnx", "train"),
             (no_sklearn, "Dividing a data set", "scikit-learn", "train"),
             (no_kagglehub, "--from kaggle", "kagglehub", "kaggle"),

@@ -138,7 +138,7 @@ CONSISTS = f"consists of the tables: {SECTIONS}."
             "No feature is called 'mfc'. There are: log_mel, mfcc, stats. Did you mean 'mfcc'?",
         ),
         ({"data": {"pat": 1}}, "[data] has no setting 'pat'. There are: path, layout, pattern, window, hop,"
-            " min_overlap, several, background, point_width, unit, label_column. Did you mean 'path'?"),
+            " min_overlap, several, background, point_width, unit, label_column, corrections. Did you mean 'path'?"),
         ({"data": {"path": 5}}, "[data] path is 5, but must be text."),
         ({"train": {"epochs": True}}, "[train] epochs is True, but must be a whole number."),
         ({"train": {"epochs": 0}}, "[train] epochs is 0, but must be from 1 to 100000."),
@@ -223,14 +223,19 @@ def data_outcome(settings, monkeypatch):
     """What reading and cutting are told."""
     heard = []
 
+    clips = Clips.of([Clip("a.wav", ("x",), "g")])
+    dataset = Dataset("d", Path(), "table", clips, True, "recording", None, "made up")
+
     def listen(*arguments):
         heard.append(arguments)
+        return dataset
 
     def stop(dataset, how, *more):
         heard.append(how)
         raise HeardError
 
     monkeypatch.setattr("earmark.data.read", listen)
+    monkeypatch.setattr("earmark.data.find_log", lambda root, told: heard.append(told))
     monkeypatch.setattr("earmark.data.cut", stop)
     with pytest.raises(HeardError):
         prepare(Recipe(data=settings), Silent())
@@ -299,6 +304,7 @@ OTHER_VALUES = {
     DataSettings(path="a", window=2.0): {
         "path": "b", "layout": "table", "pattern": "{label}.wav", "window": 3.0, "hop": 1.0, "min_overlap": 0.3,
         "several": "longest", "background": "none", "point_width": 0.5, "unit": "samples", "label_column": "3",
+        "corrections": "none",
     },
     SplitSettings(rule="grouped"): {
         "rule": "official", "test_share": 0.4, "validation_share": 0.3, "folds": 4, "seed": 1,

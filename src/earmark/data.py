@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
+from earmark.corrections import correct, find_log, leftover, read_log, standing
 from earmark.cut import Cut, OnProgress, cut
 from earmark.dataset import Dataset
 from earmark.engine import Engine
-from earmark.errors import SettingError
+from earmark.errors import PathError, SettingError
 from earmark.readers import read, read_sounds
 from earmark.readers.label_files import TrackSettings
+from earmark.readers.listing import count
 from earmark.types import Problem
 
 
@@ -28,6 +30,9 @@ class DataSettings:
         As `earmark.cut.Cut` takes them: long recordings as windows, with labels by overlap.
     point_width, unit, label_column
         As `earmark.readers.tracks.TrackSettings` takes them: how label files are understood.
+    corrections
+        A log of corrections that is laid over the labels; ``""`` is the one beside the data, if there is one, and
+        ``"none"`` leaves the labels as the data has them.
     """
 
     path: str = ""
@@ -41,6 +46,7 @@ class DataSettings:
     point_width: float | None = None
     unit: Literal["seconds", "samples"] = "seconds"
     label_column: str = ""
+    corrections: str = ""
 
     @property
     def cut(self) -> Cut:
@@ -59,7 +65,9 @@ def open_data(
     on_progress: OnProgress | None = None,
     labelled: bool = True,
 ) -> tuple[Dataset, tuple[Problem, ...]]:
-    """Read a data set and cut its recordings; return it, and the files that could not be cut.
+    """Read a data set, correct its labels and cut its recordings; return it, and the files that could not be cut.
+
+    A correction of a whole clip holds for all windows that are cut from it; one of a window holds for that window.
 
     Parameters
     ----------
@@ -78,4 +86,20 @@ def open_data(
     how = data.cut  # before anything is read
     reader = read if labelled else read_sounds
     dataset = reader(data.path, data.layout, data.pattern or None, data.tracks)
-    return cut(dataset, how, engine, on_progress)
+    log = find_log(dataset.root, data.corrections) if dataset.labels else None
+    if log is None:
+        return cut(dataset, how, engine, on_progress)
+    if data.corrections and not log.exists():
+        raise PathError(
+            f"There is no log of corrections at {log}. Make one with: earmark relabel --log {log}"
+        )
+    said = read_log(log)
+    dataset, first = correct(dataset, standing(said.entries))
+    dataset, uncut = cut(dataset, how, engine, on_progress)
+    dataset, left = correct(dataset, [one.correction for one in first if one.gone])
+    unfit = [*(one for one in first if not one.gone), *left]
+    problems = (*dataset.problems, *said.problems, *leftover(unfit, log.name))
+    title = dataset.title
+    if dataset.corrected:
+        title += f", {count(dataset.corrected, 'label')} corrected by {log.name}"
+    return replace(dataset, problems=problems, title=title), uncut

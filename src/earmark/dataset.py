@@ -179,6 +179,8 @@ class Dataset:
         The files that are not on this machine, by the paths that clips have for them.
     tracks
         What label files say about the recordings, where there are any; also those in which nothing was heard.
+    corrected
+        How many clips have other labels than the data itself gives them, by a log of corrections.
     """
 
     name: str
@@ -192,6 +194,7 @@ class Dataset:
     problems: tuple[Problem, ...] = ()
     remote: Mapping[str, RemoteFile] = field(default_factory=dict, repr=False)
     tracks: tuple[Track, ...] = field(default=(), repr=False)
+    corrected: int = 0
     _spots: dict[tuple[str, str], _Spots] = field(default_factory=dict, init=False, repr=False)
 
     @property

@@ -45,6 +45,7 @@ class Prepared:
         """Return what must not be silent, ready for JSON."""
         return {
             "features": features_to_dict(self.done),
+            "corrected": self.dataset.corrected,
             "skipped": [{"path": p.path, "reason": p.detail} for p in self.table.skipped],
             "problems": [asdict(problem) for problem in self.dataset.problems],
         }

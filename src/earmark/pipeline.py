@@ -339,7 +339,10 @@ def _open_run(
         listener.run(run)
         where = recipe.data.path  # so that it runs from any folder, and without a key that a URI may hold
         whole = shown(where) if is_uri(where) else str(Path(where).resolve())
-        run.write_text("recipe.toml", replace(recipe, data=replace(recipe.data, path=whole)).to_toml())
+        log = recipe.data.corrections
+        log = log if log in ("", "none") else str(Path(log).resolve())
+        data = replace(recipe.data, path=whole, corrections=log)
+        run.write_text("recipe.toml", replace(recipe, data=data).to_toml())
         record.write_problems(run, ready)
         yield run
 
@@ -353,6 +356,7 @@ def _provenance(
             "name": ready.dataset.name,
             "layout": ready.dataset.layout,
             "fingerprint": ready.table.dataset_fingerprint,
+            "corrected": ready.dataset.corrected,
         },
         "split": {"rule": split.rule, "seed": split.seed, "test_fold": split.test_fold, **split.counts},
         "grouping": ready.dataset.grouping,

@@ -59,6 +59,8 @@ class Checkup:
         Rates, channels and encodings with their counts; quantiles of duration, level and bandwidth.
     unfit
         Why nothing can be learnt from this; empty where it can.
+    corrected
+        Labels that differ from the data's own, by a log of corrections.
     """
 
     clips: int
@@ -73,6 +75,7 @@ class Checkup:
     leakage: dict[str, Any] | None
     sound: dict[str, Any]
     unfit: str
+    corrected: int
 
     @property
     def kinds(self) -> dict[str, list[Problem]]:
@@ -104,6 +107,7 @@ class Checkup:
             "groups": self.groups,
             "folds": {str(fold): n for fold, n in self.folds.items()},
             "sound": self.sound,
+            "corrected": self.corrected,
             "problems": [asdict(problem) for problem in self.problems],
             "leakage": self.leakage,
         }
@@ -157,6 +161,7 @@ def check(
         audit.to_dict(),
         _sound(found),
         _unfit(dataset, found),
+        dataset.corrected,
     )
 
 

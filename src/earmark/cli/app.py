@@ -11,7 +11,9 @@ import click
 from earmark.cli import options
 from earmark.cli.frame import app, command
 from earmark.cli.labels import labels
+from earmark.cli.relabel import relabel
 from earmark.cli.store import store
+from earmark.cli.suspects import suspects
 from earmark.errors import SettingError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -343,5 +345,7 @@ def run(recipe: str, output: Path | None, changes: tuple[str, ...], **how: Any) 
     return _train(made, output, **how)
 
 
+app.add_command(suspects)
+app.add_command(relabel)
 app.add_command(labels)
 app.add_command(store)

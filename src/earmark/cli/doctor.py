@@ -24,6 +24,8 @@ _BAR = 16  # columns
 _MOST_CLASSES = 60
 # What stands above the examples of each kind; any other kind is its own name.
 _TITLES = {
+    "torn": "lines of the log of corrections that are not whole",
+    "correction": "corrections that do not fit the data",
     "clipped": "clipped: the loudest parts are cut flat",
     "offset": "with a constant (DC) offset",
     "narrow_band": "holding nothing in the upper three quarters of their band",

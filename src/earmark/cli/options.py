@@ -78,15 +78,15 @@ _shape = _all(
     click.option("--unit", metavar="NAME", help="Of times in span tables: seconds or samples."),
     click.option("--label-column", metavar="NAME|NUMBER", help="Where a label table has its labels."),
 )
-data = _all(
-    _layout("urbansound8k, esc50, fsd50k, speech_commands, table, tracks, folders, pattern, …"), _shape
+_corrections = click.option(
+    "--corrections",
+    metavar="FILE|none",
+    help="The log of `earmark relabel` to lay over the labels; by default the one beside the data, if there is one.",
 )
-data_or_sounds = _all(
-    _layout(
-        "urbansound8k, esc50, fsd50k, speech_commands, table, tracks, folders, pattern, …, or sounds (unlabelled)"
-    ),
-    _shape,
-)
+_layouts = "urbansound8k, esc50, fsd50k, speech_commands, table, tracks, folders, pattern, …"
+uncorrected = _all(_layout(_layouts), _shape)
+data = _all(_layout(_layouts), _shape, _corrections)
+data_or_sounds = _all(_layout(f"{_layouts}, or sounds (unlabelled)"), _shape, _corrections)
 engine = _all(
     click.option(
         "--engine", default="local", metavar="NAME", help="local (this machine) or ray (a cluster)."
@@ -123,6 +123,7 @@ training = _all(
 
 _DATA = (
     "window", "hop", "min_overlap", "several", "background", "point_width", "unit", "label_column",
+    "corrections",
 )  # fmt: skip
 _HOW = ("engine", "address", "workers", "progress", "runs", "strict", "as_json")
 

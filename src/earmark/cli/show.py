@@ -54,7 +54,7 @@ def train(result: TrainResult, as_json: bool) -> None:
     _per_class(out, report)
     _decision(out, result)
     out.print(f"Model  {result.bundle}\nRun    {result.run}", markup=False)
-    _skipped(result.prepared.table.skipped)
+    skipped(result.prepared.table.skipped)
     return None
 
 
@@ -70,7 +70,7 @@ def extract(result: Extracted, as_json: bool) -> None:
         out.print(f"{count(done.reread, 'clip')} decoded, and known by what they sound like.")
     for feature in result.features:
         out.print(f"  {feature['name']:<8} {result.store.rstrip('/')}/{feature['folder']}", markup=False)
-    _skipped(result.skipped, "; --json names them all")
+    skipped(result.skipped, "; --json names them all")
     return None
 
 
@@ -114,7 +114,7 @@ def evaluate(result: EvaluateResult, as_json: bool) -> None:
         show_unknown(out, result.unknown)
     if result.run:
         out.print(f"Run    {result.run}", markup=False)
-    _skipped(result.prepared.table.skipped)
+    skipped(result.prepared.table.skipped)
     return None
 
 
@@ -232,12 +232,13 @@ def _confusion(out: Console, report: Report) -> None:
     out.print(table)
 
 
-def _skipped(skipped: Sequence[Problem], where: str = ", all in problems.csv of the run") -> None:
-    if not skipped:
+def skipped(problems: Sequence[Problem], where: str = ", all in problems.csv of the run") -> None:
+    """Name the clips that could not be used, on standard error."""
+    if not problems:
         return
     err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
-    err.print(f"[yellow]{count(len(skipped), 'clip')} could not be used:[/]")
-    for problem in skipped[:_NAMED]:
+    err.print(f"[yellow]{count(len(problems), 'clip')} could not be used:[/]")
+    for problem in problems[:_NAMED]:
         err.print(on_one_line(f"  {problem.path}: {problem.detail}"), markup=False)
-    if len(skipped) > _NAMED:
-        err.print(f"  … and {len(skipped) - _NAMED:,} more{where}", markup=False)
+    if len(problems) > _NAMED:
+        err.print(f"  … and {len(problems) - _NAMED:,} more{where}", markup=False)

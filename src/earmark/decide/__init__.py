@@ -48,7 +48,8 @@ class DecideSettings:
     ----------
     folds
         Into how many parts the learnt recordings are divided; each part is scored by a network trained on the others.
-        0 learns nothing: scores are as the network gives them.
+        More make those networks more like the one that learns from all, and take longer; ``None`` is as many as the
+        model can afford. 0 learns nothing: scores are as the network gives them.
     target
         What the answers shall reach: ``precision=0.95``, ``recall=0.9`` or ``cost=5``. Answers that are not sure
         enough become "unknown". Empty: every clip is answered.
@@ -59,17 +60,17 @@ class DecideSettings:
         answers "unknown", ``"off"`` does not look for them.
     """
 
-    folds: int = 5
+    folds: int | None = None
     target: str = ""
     coverage: float = 0.9
     unknown: str = "tell"
 
     def __post_init__(self) -> None:
-        if not (self.folds == 0 or 2 <= self.folds <= 20):
+        if self.folds is not None and not (self.folds == 0 or 2 <= self.folds <= 20):
             raise SettingError(f"[decide] folds is {self.folds}, but must be from 2 to 20, or 0 for none.")
         if self.target:
             Target.of(self.target)
-            if not self.folds:
+            if self.folds == 0:
                 raise SettingError("[decide] target needs folds to learn thresholds from, but folds is 0.")
         if not 0 < self.coverage < 1:
             raise SettingError(f"[decide] coverage is {self.coverage:g}, but must be above 0 and below 1.")
