@@ -214,6 +214,7 @@ def test_settings():
     assert str(caught.value) == "[decide] unknown is 'maybe', but must be 'off', 'tell' or 'reject'."
     with pytest.raises(SettingError) as caught:
         DecideSettings(unknown="reject", folds=0)
+    assert DecideSettings(unknown="reject").folds is None  # as many as the model can afford
     assert str(caught.value) == "[decide] unknown = 'reject' needs folds to learn from, but folds is 0."
 
 

@@ -78,7 +78,7 @@ class DecideSettings:
             raise SettingError(
                 f"[decide] unknown is '{self.unknown}', but must be 'off', 'tell' or 'reject'."
             )
-        if self.unknown == "reject" and not self.folds:
+        if self.unknown == "reject" and self.folds == 0:
             raise SettingError("[decide] unknown = 'reject' needs folds to learn from, but folds is 0.")
 
 
