@@ -45,11 +45,21 @@ class Prepared:
 
     def to_dict(self) -> dict[str, Any]:
         """Return what must not be silent, ready for JSON."""
+        data = self.dataset
         return {
+            "data": {
+                "name": data.name,
+                "title": data.title,
+                "layout": data.layout,
+                "clips": len(data.clips),
+                "groups": len(set(data.clips.groups.tolist())),
+                "grouping": data.grouping,
+                "fingerprint": self.table.dataset_fingerprint,
+            },
             "features": features_to_dict(self.done),
             "corrected": self.dataset.corrected,
             "skipped": [{"path": p.path, "reason": p.detail} for p in self.table.skipped],
-            "problems": [asdict(problem) for problem in self.dataset.problems],
+            "problems": [asdict(problem) for problem in data.problems],
         }
 
 

@@ -107,7 +107,7 @@ def check(
     from earmark.data import DataSettings, open_data
     from earmark.engine import open_engine
 
-    ready.can_write(manifest, "--fix-manifest")
+    ready.can_write(manifest, "--fix-manifest", "clips.csv")
     settings = DataSettings(dataset, **options.data_of(choices))
     where = open_engine(engine, workers, address)
     with watcher(progress) as terminal:
@@ -294,6 +294,56 @@ def compare(a: Path, b: Path, as_json: bool) -> int:
     from earmark.compare import compare as judge
 
     show(judge(a, b), as_json)
+    return 0
+
+
+@command("report", "earmark report runs/UrbanSound8K-evaluate-mlp-1a2b3c4d -o report.html")
+@click.argument("run", type=click.Path(path_type=Path), metavar="RUN")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Where the page goes; report.html in the run's folder by default.",
+)
+@click.option(
+    "--clips",
+    type=int,
+    default=10,
+    show_default=True,
+    help="How many of the most confident mistakes to show.",
+)
+@click.option(
+    "--with-audio",
+    is_flag=True,
+    help="Put the sound of these clips into the page. Whoever has the page then has it: mind whose voices they are.",
+)
+@click.option("--data", metavar="DATASET", help="Where the data set is now, if it was moved since the run.")
+@options.progress
+@options.as_json
+def report(
+    run: Path,
+    output: Path | None,
+    clips: int,
+    with_audio: bool,
+    data: str | None,
+    progress: str,
+    as_json: bool,
+) -> int:
+    """Write a run as one HTML page, to look at and to pass on.
+
+    RUN is a folder that train or evaluate left. The page loads nothing and runs no script. Waveforms and
+    spectrograms come from the data set, which is read again; where it is gone, the page says so.
+    """
+    from earmark.cli import ready
+    from earmark.cli import report as reporting
+    from earmark.cli.events import watcher
+    from earmark.report import write_report
+
+    ready.can_write(output, example="report.html")
+    with watcher(progress) as terminal:
+        written = write_report(run, output, clips, with_audio, data, terminal.checking)
+    reporting.show(written, with_audio, as_json)
     return 0
 
 
