@@ -92,9 +92,8 @@ def _standard(values: FloatArray, mean: FloatArray, scale: FloatArray) -> FloatA
 def _balanced(targets: IntArray, groups: IntArray, most: int) -> IntArray:
     """Return at most so many rows, ascending: class by class, and in a class recording by recording, in turn."""
     order = np.random.default_rng(0).permutation(len(targets))
-    of_group = _turns(
-        np.unique(np.stack([targets, groups], axis=1), axis=0, return_inverse=True)[1].reshape(-1)[order]
-    )
+    both = targets * (int(groups.max(initial=0)) + 1) + groups
+    of_group = _turns(np.unique(both, return_inverse=True)[1].reshape(-1)[order])
     order = order[np.argsort(of_group, kind="stable")]
     of_class = _turns(targets[order])
     return np.sort(order[np.argsort(of_class, kind="stable")][:most])
