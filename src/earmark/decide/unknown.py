@@ -54,12 +54,10 @@ class Reference:
         values, targets, groups
             float32[n, dims], int64[n] and int64[n].
         """
-        wide = values.astype(np.float64)
-        spread = wide.std(axis=0)
-        moves = spread > 1e-6 * (
-            1 + np.abs(wide).max(axis=0)
-        )  # what never changes would make rounding errors loud
-        mean = wide.mean(axis=0).astype(np.float32)
+        mean = values.mean(axis=0, dtype=np.float64).astype(np.float32)
+        spread = np.sqrt(np.square(values - mean).mean(axis=0, dtype=np.float64))
+        largest = np.maximum(values.max(axis=0), -values.min(axis=0)).astype(np.float64)
+        moves = spread > 1e-6 * (1 + largest)  # what never changes would make rounding errors loud
         scale = np.where(moves, 1 / np.maximum(spread, 1e-12), 0.0).astype(np.float32)
         most = max(NEIGHBOURS, min(MOST_ROWS, MOST_BYTES // (2 * values.shape[1])))
         chosen = _balanced(targets, groups, most)
