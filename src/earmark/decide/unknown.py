@@ -54,12 +54,10 @@ class Reference:
         values, targets, groups
             float32[n, dims], int64[n] and int64[n].
         """
-        wide = values.astype(np.float64)
-        spread = wide.std(axis=0)
-        moves = spread > 1e-6 * (
-            1 + np.abs(wide).max(axis=0)
-        )  # what never changes would make rounding errors loud
-        mean = wide.mean(axis=0).astype(np.float32)
+        mean = values.mean(axis=0, dtype=np.float64).astype(np.float32)
+        spread = np.sqrt(np.square(values - mean).mean(axis=0, dtype=np.float64))
+        largest = np.maximum(values.max(axis=0), -values.min(axis=0)).astype(np.float64)
+        moves = spread > 1e-6 * (1 + largest)  # what never changes would make rounding errors loud
         scale = np.where(moves, 1 / np.maximum(spread, 1e-12), 0.0).astype(np.float32)
         most = max(NEIGHBOURS, min(MOST_ROWS, MOST_BYTES // (2 * values.shape[1])))
         chosen = _balanced(targets, groups, most)
@@ -92,9 +90,8 @@ def _standard(values: FloatArray, mean: FloatArray, scale: FloatArray) -> FloatA
 def _balanced(targets: IntArray, groups: IntArray, most: int) -> IntArray:
     """Return at most so many rows, ascending: class by class, and in a class recording by recording, in turn."""
     order = np.random.default_rng(0).permutation(len(targets))
-    of_group = _turns(
-        np.unique(np.stack([targets, groups], axis=1), axis=0, return_inverse=True)[1].reshape(-1)[order]
-    )
+    both = targets * (int(groups.max(initial=0)) + 1) + groups
+    of_group = _turns(np.unique(both, return_inverse=True)[1].reshape(-1)[order])
     order = order[np.argsort(of_group, kind="stable")]
     of_class = _turns(targets[order])
     return np.sort(order[np.argsort(of_class, kind="stable")][:most])
