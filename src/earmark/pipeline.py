@@ -413,13 +413,14 @@ def _baseline(splits: list[Split]) -> float:
     Where clips have any number of labels: the mean average precision of always answering with the labels' shares,
     which is the share of the clips that have a label, the mean over the labels that occur.
     """
+    if splits[0].rows.marks is not None:
+        tested = (
+            splits[0].rows.marks[np.concatenate([split.positions(TEST) for split in splits])].mean(axis=0)
+        )
+        return float(tested[tested > 0].mean()) if tested.any() else 0.0
     shares = []
     for split in splits:
-        targets, marks = split.rows.targets, split.rows.marks
-        if marks is not None:
-            tested = marks[split.positions(TEST)].mean(axis=0)
-            shares.append(float(tested[tested > 0].mean()) if tested.any() else 0.0)
-            continue
+        targets = split.rows.targets
         commonest = np.bincount(targets[split.learnt]).argmax()
         shares.append(float((targets[split.positions(TEST)] == commonest).mean()))
     return float(np.mean(shares))
