@@ -144,7 +144,7 @@ class Seen(HTMLParser):
         opened, attributes, text = self._open.pop()
         assert opened == tag, f"{opened} is closed by {tag}"
         if "data-key" in attributes:
-            value = attributes.get("value", attributes.get("data-value"))
+            value = attributes.get("value") or attributes.get("data-value") or "".join(text)
             self.figures.append((attributes["data-key"], value, "".join(text)))
         if tag in ("td", "th", "dt", "dd", "li", "p", "h3"):
             self._text.append(" ")

@@ -18,7 +18,17 @@ from earmark.report.score import Score
 from earmark.report.slices import Slicing
 from earmark.report.sound import Look, Sounds
 from earmark.report.trust import MEASURES, Trust
-from earmark.report.words import Number, decimals, legible, percent, plural, span, spelt
+from earmark.report.words import (
+    LONGEST_NAME,
+    LONGEST_PATH,
+    Number,
+    decimals,
+    legible,
+    percent,
+    plural,
+    span,
+    spelt,
+)
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -106,7 +116,7 @@ def _filters() -> dict[str, Callable[..., Any]]:
 
     def name(text: object) -> Markup:
         # Isolated, so that writing from right to left stays inside.
-        return Markup("<bdi>{}</bdi>").format(broken(str(text)))
+        return Markup("<bdi>{}</bdi>").format(broken(str(text), LONGEST_NAME))
 
     def shown(text: str, number: Number) -> Markup:
         if number.value is None:
@@ -114,9 +124,9 @@ def _filters() -> dict[str, Callable[..., Any]]:
         where = Markup(' data-key="{}"').format(spelt(number.key)) if number.key else Markup("")
         return Markup('<data value="{}"{}>{}</data>').format(repr(number.value), where, text)
 
-    def broken(text: str) -> Markup:
+    def broken(text: str, longest: int = LONGEST_PATH) -> Markup:
         """Let a long path break after its separators."""
-        return escape(legible(text)).replace("/", Markup("/<wbr>")).replace("_", Markup("_<wbr>"))
+        return escape(legible(text, longest)).replace("/", Markup("/<wbr>")).replace("_", Markup("_<wbr>"))
 
     def score(text: str) -> str:
         try:
@@ -126,8 +136,8 @@ def _filters() -> dict[str, Callable[..., Any]]:
 
     return {
         "name": name,
-        "path": lambda text: Markup('<bdi class="path">{}</bdi>').format(broken(str(text))),
-        "legible": lambda text: legible(str(text)),
+        "path": lambda text: Markup('<bdi dir="ltr">{}</bdi>').format(broken(str(text))),
+        "legible": lambda text, longest=LONGEST_PATH: legible(str(text), longest),
         "spelt": lambda text: "\n".join(map(spelt, text.split("\n"))),
         "span": lambda key: span(key[1], key[2]),
         "percent": lambda number: shown(percent(number.value), number),

@@ -11,7 +11,7 @@ from typing import Any
 from earmark.runs import damaged
 
 _JOINER = "\u200d"  # between the parts of an emoji
-_LONGEST = 400  # characters of a name that are shown
+LONGEST_NAME, LONGEST_PATH = 100, 400  # characters that are shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,15 +112,15 @@ def pointer(*keys: str | int) -> str:
     return "".join("/" + str(key).replace("~", "~0").replace("/", "~1") for key in keys)
 
 
-def legible(text: str) -> str:
+def legible(text: str, longest: int = LONGEST_PATH) -> str:
     r"""Return a name with what cannot be seen in it, or turns the writing round, spelt out.
 
     >>> print(legible("a\u202egpj.wav"), legible("two\nlines"), legible(""))
     a\u202egpj.wav two\nlines (no name)
     """
     whole = spelt(text)
-    if len(whole) > _LONGEST:
-        half = _LONGEST // 2
+    if len(whole) > longest:
+        half = longest // 2
         whole = f"{whole[:half]}…{whole[-half:]}"
     return whole or "(no name)"
 
