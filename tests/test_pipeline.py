@@ -253,7 +253,7 @@ def test_a_listener_hears_the_whole_line(tone_set, tmp_path):
 
     pipeline.train(quick(tone_set), None, tmp_path / "runs", Ear())
     assert list(dict.fromkeys(heard)) == ["found", "extracting", "divided", "run", "epoch"]
-    assert heard.count("epoch") == 15 * (1 + Recipe().decide.folds)
+    assert heard.count("epoch") == 15 * (1 + Recipe().model.inner_folds)
 
 
 def test_provenance_says_where_a_model_comes_from(tone_set, tmp_path):

@@ -73,3 +73,13 @@ def test_esc10_by_its_own_folds(data_root, earmark, tmp_path):
     result = json.loads(earmark("evaluate", data_root / "esc10", "--json", cwd=tmp_path).stdout)
     assert result["protocol"] == "official folds 1, 2, 3, 4, 5 of 5"
     assert result["accuracy"] > 0.6
+
+
+def test_calibration_on_held_out_recordings_helps_on_official_folds(honest, data_root, earmark, tmp_path):
+    plain = ("evaluate", data_root / "us8k", "--model", "linear", "--json")
+    linear = json.loads(earmark(*plain, cwd=tmp_path).stdout)
+    for told in (honest, linear):
+        after = told["calibration"]
+        for name in ("ece", "ece_adaptive", "nll", "brier"):
+            assert after[name] <= after["before"][name], (told["model"], name)
+        assert 0.85 <= told["decision"]["sets"]["coverage"] <= 0.96

@@ -46,7 +46,7 @@ class Lesson:
     @classmethod
     def of(cls, split: Split, seed: int, recipe: Recipe) -> Lesson:
         """Return a lesson whose scores will be calibrated, if the recipe wants that."""
-        folds = recipe.decide.folds
+        folds = recipe.model.inner_folds if recipe.decide.folds is None else recipe.decide.folds
         return cls(split, seed, tuple(inner_folds(split, recipe.split, folds)) if folds else ())
 
 

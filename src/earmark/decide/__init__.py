@@ -50,7 +50,8 @@ class DecideSettings:
     ----------
     folds
         Into how many parts the learnt recordings are divided; each part is scored by a network trained on the others.
-        0 learns nothing: scores are as the network gives them.
+        More make those networks more like the one that learns from all, and take longer; ``None`` is as many as the
+        model can afford. 0 learns nothing: scores are as the network gives them.
     target
         What the answers shall reach: ``precision=0.95``, ``recall=0.9``, ``cost=5`` or ``f1``. Answers that are not
         sure enough become "unknown". Empty: every clip is answered; where clips have several labels, ``f1``.
@@ -58,16 +59,16 @@ class DecideSettings:
         Of the prediction sets: the share of new clips whose label is among those of the set.
     """
 
-    folds: int = 5
+    folds: int | None = None
     target: str = ""
     coverage: float = 0.9
 
     def __post_init__(self) -> None:
-        if not (self.folds == 0 or 2 <= self.folds <= 20):
+        if self.folds is not None and not (self.folds == 0 or 2 <= self.folds <= 20):
             raise SettingError(f"[decide] folds is {self.folds}, but must be from 2 to 20, or 0 for none.")
         if self.target:
             Target.of(self.target)
-            if not self.folds:
+            if self.folds == 0:
                 raise SettingError("[decide] target needs folds to learn thresholds from, but folds is 0.")
         if not 0 < self.coverage < 1:
             raise SettingError(f"[decide] coverage is {self.coverage:g}, but must be above 0 and below 1.")

@@ -31,6 +31,7 @@ class Linear:
 
     name: ClassVar[str] = "linear"
     dropout: ClassVar[float] = 0.0
+    inner_folds: ClassVar[int] = 10  # for calibration: it is quickly fitted
 
     penalty: float = 0.03
     standardize: bool = True

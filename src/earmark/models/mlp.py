@@ -30,6 +30,7 @@ class Mlp:
     """
 
     name: ClassVar[str] = "mlp"
+    inner_folds: ClassVar[int] = 5  # for calibration
 
     hidden: tuple[int, ...] = (100, 200, 100)
     dropout: float = 0.5
