@@ -53,6 +53,7 @@ from earmark.models import Mlp, Network
 from earmark.predict import Predictor, with_golden
 from earmark.readers import read
 from earmark.recipe import Recipe
+from earmark.report import write_report
 from earmark.runs import open_run
 from earmark.split import TEST, TRAIN, Rows, Split, SplitSettings, holdout
 from earmark.store import Store
@@ -252,6 +253,11 @@ def no_pandas(place):
     Dataset("d", place.root, "folders", Clips.of([]), True, None, None, "none").to_pandas()
 
 
+def no_jinja(place):
+    place.without("jinja2")
+    write_report(place.root)
+
+
 RUN = "demo-7ebb3c7c"
 TABLE: list[tuple[type[EarmarkError], Callable[[Place], object], str]] = [
     (
@@ -341,6 +347,7 @@ TABLE: list[tuple[type[EarmarkError], Callable[[Place], object], str]] = [
             (no_onnx, "Writing a model", "onnx", "train"),
             (no_sklearn, "Dividing a data set", "scikit-learn", "train"),
             (no_kagglehub, "--from kaggle", "kagglehub", "kaggle"),
+            (no_jinja, "A report", "jinja2", "report"),
             (no_pandas, "Dataset.to_pandas()", "pandas", "notebook"),
         )
     ),

@@ -11,7 +11,8 @@ import numpy as np
 
 from earmark import record, runs
 from earmark.bundle import Bundle
-from earmark.decide import Decision, decide, sharpness
+from earmark.decide import Decision, Reference, decide, sharpness
+from earmark.decide.silence import knows_silence
 from earmark.engine import Engine, Local
 from earmark.evaluate import Scored
 from earmark.listener import Listener
@@ -84,14 +85,24 @@ def learn(
     record.write_metrics(run, own)
     learnt = []
     for lesson, network in zip(lessons, own, strict=True):
-        decision = _decision(recipe, ready, lesson, network, others)
+        decision = decision_of(recipe, ready, lesson, network, others)
         model = model_to_dict(recipe.model)
+        quiet = knows_silence(ready.table.values[lesson.split.learnt], recipe.feature, ready.dataset.labels)
+        decision = replace(decision, knows_silence=quiet)
+        known = reference_of(ready, lesson.split) if decision.familiarity else None
+        onnx = network.network.to_onnx()
         bundle = with_golden(
-            Bundle(ready.dataset.labels, recipe.feature, model, network.network.to_onnx(), (), {}, decision)
+            Bundle(ready.dataset.labels, recipe.feature, model, onnx, (), {}, decision, known)
         )
         raw = replace(bundle, decision=replace(decision, temperature=1.0))
         learnt.append(Learnt(lesson, network, bundle, *(_score(b, ready, lesson) for b in (bundle, raw))))
     return learnt, seconds
+
+
+def reference_of(ready: Prepared, split: Split) -> Reference:
+    """Return what distances are measured from by a network that learnt from a split."""
+    learnt, rows = split.learnt, ready.rows
+    return Reference.of(ready.table.values[learnt], rows.targets[learnt], rows.joined[learnt])
 
 
 def _fit(
@@ -119,13 +130,14 @@ def _fit(
     return fitted, time.perf_counter() - began
 
 
-def _decision(
+def decision_of(
     recipe: Recipe, ready: Prepared, lesson: Lesson, network: Fitted, others: Iterator[Fitted]
 ) -> Decision:
     """Learn from what the networks of the inner divisions say about the parts that they did not hear."""
     values, rows = ready.table.values, ready.rows
     exclusive, labels = rows.marks is None, np.arange(len(ready.dataset.labels))
     sharp, positions, logits, known = [_sharpness(network, lesson.split, values)], [], [], []
+    distances: list[FloatArray] = []
     for split in lesson.inner:
         other = next(others)
         tested = split.positions(TEST)
@@ -135,6 +147,8 @@ def _decision(
         known.append(np.broadcast_to(np.isin(labels, split.learnt_classes), (len(tested), len(labels))))
         positions.append(tested)
         logits.append(other.network.logits(values[tested]))
+        if exclusive and recipe.decide.unknown != "off":
+            distances.append(reference_of(ready, split).distances(values[tested]))
         sharp.append(_sharpness(other, split, values))
     if not positions or not sum(map(len, positions)):
         return Decision(exclusive=exclusive)
@@ -142,9 +156,9 @@ def _decision(
         sharp = [1.0] * len(sharp)
     alike = np.concatenate([own / by for own, by in zip(logits, sharp[1:], strict=True) if by])
     at = np.concatenate(positions)
-    return decide(
-        alike, rows.truth[at], rows.joined[at], recipe.decide, sharp[0] or 1.0, np.concatenate(known)
-    )
+    far = np.concatenate(distances) if distances else None
+    seen = np.concatenate(known)
+    return decide(alike, rows.truth[at], rows.joined[at], recipe.decide, sharp[0] or 1.0, seen, far)
 
 
 def _sharpness(fitted: Fitted, split: Split, values: FloatArray) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +45,21 @@ class Prepared:
 
     def to_dict(self) -> dict[str, Any]:
         """Return what must not be silent, ready for JSON."""
+        data = self.dataset
         return {
+            "data": {
+                "name": data.name,
+                "title": data.title,
+                "layout": data.layout,
+                "clips": len(data.clips),
+                "groups": len(set(data.clips.groups.tolist())),
+                "grouping": data.grouping,
+                "fingerprint": self.table.dataset_fingerprint,
+            },
             "features": features_to_dict(self.done),
             "corrected": self.dataset.corrected,
             "skipped": [{"path": p.path, "reason": p.detail} for p in self.table.skipped],
-            "problems": [asdict(problem) for problem in self.dataset.problems],
+            "problems": [asdict(problem) for problem in data.problems],
         }
 
 
@@ -168,7 +178,7 @@ class TrainResult:
             "leakage": {**self.leakage.to_dict(), "groups_known": self.prepared.dataset.grouping is not None},
             **self.prepared.to_dict(),
             "best_epoch": self.fitted.best_epoch,
-            "decision": to_dict(self.decision) if self.decision.clips else None,
+            "decision": _told(self.decision) if self.decision.clips else None,
             "seconds": self.seconds,
         }
         if self.honest is not None:
@@ -180,6 +190,17 @@ class TrainResult:
                 "folds": self.honest.folds,
             }
         return record
+
+
+def _told(decision: Decision) -> dict[str, Any]:
+    """Return a decision without the long tables in it."""
+    known = decision.familiarity
+    short = (
+        None
+        if known is None
+        else {"groups": known.groups, "threshold": known.threshold, "reject": known.reject}
+    )
+    return {**to_dict(replace(decision, familiarity=None)), "familiarity": short}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -203,6 +224,8 @@ class EvaluateResult:
     baseline
         What always answering the commonest learnt label would score; where clips have any number of labels, the mean
         average precision of always answering with the labels' shares. ``None`` for a trained bundle.
+    unknown
+        How well unknown classes are told, see `earmark.novelty`; ``None`` where none was left out.
     """
 
     model: str
@@ -216,6 +239,7 @@ class EvaluateResult:
     before: Calibration | None = None
     decision: dict[str, Any] | None = None
     baseline: float | None = None
+    unknown: dict[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as `earmark evaluate --json` prints it."""
@@ -241,6 +265,7 @@ class EvaluateResult:
             "random_split": random,
             **{key: report[key] for key in _LATER if key in report and key != "seeds"},
             "decision": self.decision,
+            "unknown": self.unknown,
             "labels": list(self.judged.report.per_class),
             "run": str(self.run) if self.run else None,
             "left_out": self.left_out,

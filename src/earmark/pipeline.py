@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark import record, runs
+from earmark import novelty, record, runs
 from earmark.bundle import SUFFIX, Bundle, group_hash, read_bundle, write_bundle
 from earmark.data import DataSettings, open_data
 from earmark.decide import Decision
@@ -131,6 +131,7 @@ def evaluate(
     listener: Listener | None = None,
     engine: Engine | None = None,
     seeds: int = 1,
+    leave_one_class_out: bool = False,
 ) -> EvaluateResult:
     """Judge a recipe on every fold in turn, and set beside it what a random split would have claimed.
 
@@ -141,6 +142,8 @@ def evaluate(
     seeds
         How many times each fold is trained: with the recipe's seeds, with the next ones, and so on. The clips of a
         fold stay the same; a seed decides the validation part, the initial weights, the order of rows and dropout.
+    leave_one_class_out
+        Judge as well how well clips of a class that was not learnt are told: `earmark.novelty`.
     """
     if not 1 <= seeds <= _MOST_SEEDS:
         raise SettingError(f"The number of seeds is {seeds}, but must be from 1 to {_MOST_SEEDS}.")
@@ -150,7 +153,8 @@ def evaluate(
     folds = [cross_validation(ready.rows, recipe.split, draw.split.seed) for draw in draws]
     random = random_split(ready.rows, recipe.split)
     listener.divided(folds[0], ready.dataset)
-    with _open_run(runs_folder, recipe, ready, "evaluate", listener, seeds) as run:
+    more = ("leave_one_class_out",) if leave_one_class_out else ()
+    with _open_run(runs_folder, recipe, ready, "evaluate", listener, seeds, more) as run:
         lessons = [
             lesson
             for own, draw in zip(folds, draws, strict=True)
@@ -160,6 +164,10 @@ def evaluate(
             )
         ]
         learnt, seconds = learn(recipe, ready, lessons, run, listener, engine)
+        unknown = None
+        if leave_one_class_out:
+            places = run.checkpoints / "unknown"
+            unknown = novelty.leave_one_class_out(recipe, ready, folds[0], places, listener.epoch, engine)
         of_a_seed = len(folds[0]) + 1
         by_fold = [learnt[i::of_a_seed] for i in range(of_a_seed)]
         scored = [joined([each.scored for each in fold]) for fold in by_fold]
@@ -177,6 +185,7 @@ def evaluate(
             calibration([each.raw for each in honest]) if decision else None,
             decision,
             _baseline(folds[0]),
+            unknown,
         )
         numbers = [fold["fold"] for fold in result.judged.folds]
         named = {
@@ -345,13 +354,19 @@ def _honest_splits(ready: Prepared, recipe: Recipe) -> list[Split]:
 
 @contextmanager
 def _open_run(
-    base: Path, recipe: Recipe, ready: Prepared, action: str, listener: Listener, seeds: int = 1
+    base: Path,
+    recipe: Recipe,
+    ready: Prepared,
+    action: str,
+    listener: Listener,
+    seeds: int = 1,
+    more: Sequence[str] = (),
 ) -> Iterator[runs.Run]:
     tables = recipe.to_dict()
     # What the data is matters, not where it lies: a moved data set carries its unfinished run on.
     tables["data"] = {"fingerprint": ready.table.dataset_fingerprint}
     name = f"{ready.dataset.name}-{action}-{recipe.model.name}"
-    with runs.open_run(base, name, [action, tables, seeds, runs.versions()]) as run:
+    with runs.open_run(base, name, [action, tables, seeds, *more, runs.versions()]) as run:
         listener.run(run)
         where = recipe.data.path  # so that it runs from any folder, and without a key that a URI may hold
         whole = shown(where) if is_uri(where) else str(Path(where).resolve())

@@ -16,7 +16,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from earmark.errors import MissingExtraError, RunError
+from earmark.errors import MissingExtraError, PathError, RunError
 from earmark.files import write_atomically, write_json
 
 STATE = "run.json"
@@ -24,6 +24,7 @@ PREDICTIONS = "predictions.csv"
 # The first columns of the predictions; the probabilities follow, each under its label.
 ANSWER = ("path", "start", "end", "label", "predicted", "fold", "seed", "group")
 _LONGEST_NAME = 100
+_LARGEST = 2**30  # bytes: of predictions, some five million clips of ten labels
 _PACKAGES = ("earmark", "numpy", "scipy", "soundfile", "soxr", "onnxruntime", "onnx", "scikit-learn")
 
 
@@ -122,6 +123,61 @@ def _state(folder: Path) -> dict[str, Any] | None:
     if not isinstance(state, dict):
         raise RunError(f"{path} is damaged. Delete the folder {folder} to start that run anew.")
     return state
+
+
+def finished(run: Path) -> dict[str, Any]:
+    """Return the state of the finished run in a folder.
+
+    Raises
+    ------
+    PathError
+        When the folder is no run's.
+    RunError
+        When the run is not finished, or its files are damaged.
+    """
+    if not run.is_dir():
+        what = "is a file" if run.exists() else "is not there"
+        raise PathError(f"{run} {what}; give the folder of a run, as `earmark evaluate` names it at its end.")
+    if not (run / STATE).is_file():
+        raise PathError(f"{run} is not the folder of a run: it has no {STATE}. Runs lie below runs/.")
+    state = read_object(run / STATE)
+    if state.get("status") != "done" or not (run / PREDICTIONS).is_file():
+        raise RunError(f"The run {run} is not finished. Run its command again to go on.")
+    return state
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Return the JSON object in a file of a run. Raises `RunError` when it is none."""
+    try:
+        value = json.loads(read_text(path))
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise damaged(path, "it is not a JSON object")
+    return value
+
+
+def read_text(path: Path) -> str:
+    """Return what a file of a run says, as it stands: a clip's name may hold any kind of line end.
+
+    Raises
+    ------
+    RunError
+        When it is missing, too large or no text.
+    """
+    if not path.is_file():
+        raise RunError(f"{path} is missing. Run the command of {path.parent} again.")
+    if path.stat().st_size > _LARGEST:
+        raise damaged(path, "it is larger than 1 GB")
+    try:
+        return path.read_bytes().decode()
+    except UnicodeDecodeError:
+        raise damaged(path, "it is not text") from None
+
+
+def damaged(path: Path, detail: str) -> RunError:
+    """Return the error for a file of a run that is not as it was written."""
+    return RunError(f"{path} is damaged: {detail}. Run the command of {path.parent} again.")
 
 
 def environment() -> dict[str, Any]:

@@ -107,7 +107,7 @@ def check(
     from earmark.data import DataSettings, open_data
     from earmark.engine import open_engine
 
-    ready.can_write(manifest, "--fix-manifest")
+    ready.can_write(manifest, "--fix-manifest", "clips.csv")
     settings = DataSettings(dataset, **options.data_of(choices))
     where = open_engine(engine, workers, address)
     with watcher(progress) as terminal:
@@ -220,12 +220,17 @@ def _train(
     metavar="N",
     help="Train each fold N times: with the seed, the next, …; 1 by default.",
 )
+@click.option(
+    "--leave-one-class-out",
+    is_flag=True,
+    help="Judge as well how clips of a class that was not trained on are told: a network more for each class and fold.",
+)
 @options.data
 @options.where
 @options.outcome
 def evaluate(
-    subject: str, dataset: str | None, folds: int | None, seeds: int | None, engine: str, address: str | None,
-    workers: int | None, progress: str, runs: Path, strict: bool, as_json: bool, **choices: Any,
+    subject: str, dataset: str | None, folds: int | None, seeds: int | None, leave_one_class_out: bool, engine: str,
+    address: str | None, workers: int | None, progress: str, runs: Path, strict: bool, as_json: bool, **choices: Any,
 ) -> int:  # fmt: skip
     """Judge a recipe on every fold in turn, or a trained model.
 
@@ -251,11 +256,11 @@ def evaluate(
     with watcher(progress) as terminal:
         if dataset is not None:
             recipe = choices.pop("recipe")
-            given = any(value is not None for value in (seeds, *choices.values()))
+            given = leave_one_class_out or any(value is not None for value in (seeds, *choices.values()))
             if changes or recipe != "default" or given:
                 raise SettingError(
                     "A trained model brings its own recipe: leave out --recipe, --model, --feature, --seed, --seeds,"
-                    " --target, --split, --folds and --set."
+                    " --target, --split, --folds, --leave-one-class-out and --set."
                 )
             made = made.with_data(dataset, **shape)
             result = pipeline.evaluate_bundle(Path(subject), made, terminal, where)
@@ -267,7 +272,7 @@ def evaluate(
             ready.can_train()
             ready.can_hold_runs(runs)
             made, count = made.with_data(subject, **shape), 1 if seeds is None else seeds
-            result = pipeline.evaluate(made, runs, terminal, where, count)
+            result = pipeline.evaluate(made, runs, terminal, where, count, leave_one_class_out)
     show.evaluate(result, as_json)
     return 1 if strict and result.prepared.problems else 0
 
@@ -289,6 +294,56 @@ def compare(a: Path, b: Path, as_json: bool) -> int:
     from earmark.compare import compare as judge
 
     show(judge(a, b), as_json)
+    return 0
+
+
+@command("report", "earmark report runs/UrbanSound8K-evaluate-mlp-1a2b3c4d -o report.html")
+@click.argument("run", type=click.Path(path_type=Path), metavar="RUN")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Where the page goes; report.html in the run's folder by default.",
+)
+@click.option(
+    "--clips",
+    type=int,
+    default=10,
+    show_default=True,
+    help="How many of the most confident mistakes to show.",
+)
+@click.option(
+    "--with-audio",
+    is_flag=True,
+    help="Put the sound of these clips into the page. Whoever has the page then has it: mind whose voices they are.",
+)
+@click.option("--data", metavar="DATASET", help="Where the data set is now, if it was moved since the run.")
+@options.progress
+@options.as_json
+def report(
+    run: Path,
+    output: Path | None,
+    clips: int,
+    with_audio: bool,
+    data: str | None,
+    progress: str,
+    as_json: bool,
+) -> int:
+    """Write a run as one HTML page, to look at and to pass on.
+
+    RUN is a folder that train or evaluate left. The page loads nothing and runs no script. Waveforms and
+    spectrograms come from the data set, which is read again; where it is gone, the page says so.
+    """
+    from earmark.cli import ready
+    from earmark.cli import report as reporting
+    from earmark.cli.events import watcher
+    from earmark.report import write_report
+
+    ready.can_write(output, example="report.html")
+    with watcher(progress) as terminal:
+        written = write_report(run, output, clips, with_audio, data, terminal.checking)
+    reporting.show(written, with_audio, as_json)
     return 0
 
 

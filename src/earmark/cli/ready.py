@@ -47,7 +47,7 @@ def _has(what: str, modules: dict[str, str]) -> None:
             raise MissingExtraError(what, "train", package)
 
 
-def can_write(path: Path | None, option: str = "-o") -> None:
+def can_write(path: Path | None, option: str = "-o", example: str = "model.earmark") -> None:
     """Refuse an output that cannot be written.
 
     Raises
@@ -58,8 +58,7 @@ def can_write(path: Path | None, option: str = "-o") -> None:
     if path is None:
         return
     if path.is_dir():
-        such = path / ("model.earmark" if option == "-o" else "clips.csv")
-        raise PathError(f"{path} is a folder; {option} takes a file name, such as {such}.")
+        raise PathError(f"{path} is a folder; {option} takes a file name, such as {path / example}.")
     if path.exists() and not path.is_file():
         raise PathError(f"{path} is a device, not a file. Give {option} the name of a file.")
     if not path.parent.is_dir():

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from earmark.cli.unknown import show_unknown
 from earmark.cli.words import on_one_line
 from earmark.decide import NEVER
 from earmark.evaluate import LEAST_GROUPS, LabelReport, Report
@@ -116,6 +117,8 @@ def evaluate(result: EvaluateResult, as_json: bool) -> None:
     _per_class(out, report)
     if isinstance(report, Report):
         _confusion(out, report)
+    if result.unknown is not None:
+        show_unknown(out, result.unknown)
     if result.run:
         out.print(f"Run    {result.run}", markup=False)
     skipped(result.prepared.table.skipped)

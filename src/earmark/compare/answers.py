@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 import tomllib
 from dataclasses import dataclass
@@ -14,12 +13,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.errors import PathError, RunError
 from earmark.labels.spans import SEVERAL
-from earmark.runs import ANSWER, PREDICTIONS, STATE
+from earmark.runs import ANSWER, PREDICTIONS, damaged, finished, read_object, read_text
 from earmark.types import IntArray
 
-_LARGEST = 2**30  # bytes: of predictions, some five million clips of ten labels
 _LONGEST_SEED = 10  # digits
 _REPORT, _RECIPE = "report.json", "recipe.toml"
 
@@ -99,15 +96,8 @@ def read_answers(run: Path) -> Answers:
     RunError
         When the run is not finished, or its files are damaged.
     """
-    if not run.is_dir():
-        what = "is a file" if run.exists() else "is not there"
-        raise PathError(f"{run} {what}; give the folder of a run, as `earmark evaluate` names it at its end.")
-    if not (run / STATE).is_file():
-        raise PathError(f"{run} is not the folder of a run: it has no {STATE}. Runs lie below runs/.")
-    state = _json(run / STATE)
-    if state.get("status") != "done" or not (run / PREDICTIONS).is_file():
-        raise RunError(f"The run {run} is not finished. Run its command again to go on.")
-    report = _json(run / _REPORT)
+    finished(run)
+    report = read_object(run / _REPORT)
     exclusive = report.get("exclusive") is not False
     table = _Table.read(run / PREDICTIONS, exclusive)
     split, told = report.get("split"), report.get("random_split") or report.get("leakage")
@@ -125,9 +115,9 @@ def read_answers(run: Path) -> Answers:
 
 def _settings(path: Path) -> dict[str, Any]:
     try:
-        tables = tomllib.loads(_text(path))
+        tables = tomllib.loads(read_text(path))
     except (ValueError, RecursionError):
-        raise _damaged(path, "it is not a TOML file") from None
+        raise damaged(path, "it is not a TOML file") from None
     return {
         f"{name}.{setting}": _plain(value)
         for name, table in tables.items()
@@ -147,32 +137,6 @@ def _plain(value: Any) -> Any:
     return value if fit else str(value)
 
 
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(_text(path))
-    except (ValueError, RecursionError):
-        value = None
-    if not isinstance(value, dict):
-        raise _damaged(path, "it is not a JSON object")
-    return value
-
-
-def _text(path: Path) -> str:
-    """Return what a file says, as it stands: a clip's name may hold any kind of line end."""
-    if not path.is_file():
-        raise RunError(f"{path} is missing. Run the command of {path.parent} again.")
-    if path.stat().st_size > _LARGEST:
-        raise _damaged(path, "it is larger than 1 GB")
-    try:
-        return path.read_bytes().decode()
-    except UnicodeDecodeError:
-        raise _damaged(path, "it is not text") from None
-
-
-def _damaged(path: Path, detail: str) -> RunError:
-    return RunError(f"{path} is damaged: {detail}. Run the command of {path.parent} again.")
-
-
 @dataclass(frozen=True, slots=True)
 class _Table:
     """The predictions, a row a clip and seed: its place, labels, answers, seed and group."""
@@ -185,24 +149,24 @@ class _Table:
     def read(cls, path: Path, exclusive: bool) -> _Table:
         fixed = len(ANSWER)
         try:
-            lines = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
+            lines = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
             header = next(lines, [])
             labels = tuple(header[fixed:])
             if tuple(header[:fixed]) != ANSWER or len(set(labels)) != len(labels) or len(labels) < 2:
-                raise _damaged(path, f"its header is not {', '.join(ANSWER)} and the labels")
+                raise damaged(path, f"its header is not {', '.join(ANSWER)} and the labels")
             index: dict[str, Labels] = {label: (i,) for i, label in enumerate(labels)}
             rows = []
             for row in lines:
                 own, said = (_labels(text, index, exclusive) for text in (row + [""] * fixed)[3:5])
                 if len(row) != len(header) or own is None or said is None:
-                    raise _damaged(path, f"line {lines.line_num} is not a clip with its labels")
+                    raise damaged(path, f"line {lines.line_num} is not a clip with its labels")
                 if not row[6].isdecimal() or len(row[6]) > _LONGEST_SEED:
-                    raise _damaged(path, f"line {lines.line_num}: '{row[6]}' is no seed")
+                    raise damaged(path, f"line {lines.line_num}: '{row[6]}' is no seed")
                 rows.append(((row[0], row[1], row[2]), own, said, int(row[6]), row[7]))
         except csv.Error as error:
-            raise _damaged(path, str(error)) from None
+            raise damaged(path, str(error)) from None
         if not rows:
-            raise _damaged(path, "it holds no clips")
+            raise damaged(path, "it holds no clips")
         return cls(path, labels, rows)
 
     def clips(
@@ -221,11 +185,11 @@ class _Table:
         told = np.bincount(place, minlength=count)
         pairs = np.unique(np.stack([place, seeds], axis=1), axis=0)
         if len(pairs) != len(place) or (told != len(present)).any():
-            raise _damaged(self.path, "not every seed answers every clip once")
+            raise damaged(self.path, "not every seed answers every clip once")
         own = (self.rows[i][1] for i in first[place].tolist())
         changed = any(row[1] != labels for row, labels in zip(self.rows, own, strict=True))
         if changed or (names != names[first[place]]).any():
-            raise _damaged(self.path, "a clip has two labels or two recordings")
+            raise damaged(self.path, "a clip has two labels or two recordings")
         marks, said = self._table(1, place, count) > 0, self._table(2, place, count) / told[:, None]
         return (
             tuple(places),

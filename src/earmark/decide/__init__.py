@@ -16,6 +16,7 @@ from earmark.decide.multilabel import EVEN, F1, fit_temperature_of_labels, sigmo
 from earmark.decide.sets import prediction_sets, set_threshold
 from earmark.decide.target import NEVER, Target, thresholds
 from earmark.decide.temperature import fit_temperature, sharpness, softmax
+from earmark.decide.unknown import Familiarity, Reference
 from earmark.errors import SettingError
 from earmark.types import FloatArray, IntArray
 
@@ -25,6 +26,8 @@ __all__ = [
     "NEVER",
     "DecideSettings",
     "Decision",
+    "Familiarity",
+    "Reference",
     "Target",
     "decide",
     "fit_temperature",
@@ -40,6 +43,7 @@ __all__ = [
 
 
 _COLDEST, _HOTTEST = 1e-6, 1e6
+_UNKNOWN = ("off", "tell", "reject")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +61,15 @@ class DecideSettings:
         sure enough become "unknown". Empty: every clip is answered; where clips have several labels, ``f1``.
     coverage
         Of the prediction sets: the share of new clips whose label is among those of the set.
+    unknown
+        What becomes of clips unlike anything heard in training: ``"tell"`` answers them with a note, ``"reject"``
+        answers "unknown", ``"off"`` does not look for them.
     """
 
     folds: int | None = None
     target: str = ""
     coverage: float = 0.9
+    unknown: str = "tell"
 
     def __post_init__(self) -> None:
         if self.folds is not None and not (self.folds == 0 or 2 <= self.folds <= 20):
@@ -72,6 +80,12 @@ class DecideSettings:
                 raise SettingError("[decide] target needs folds to learn thresholds from, but folds is 0.")
         if not 0 < self.coverage < 1:
             raise SettingError(f"[decide] coverage is {self.coverage:g}, but must be above 0 and below 1.")
+        if self.unknown not in _UNKNOWN:
+            raise SettingError(
+                f"[decide] unknown is '{self.unknown}', but must be 'off', 'tell' or 'reject'."
+            )
+        if self.unknown == "reject" and self.folds == 0:
+            raise SettingError("[decide] unknown = 'reject' needs folds to learn from, but folds is 0.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +105,10 @@ class Decision:
         What it was learnt from.
     exclusive
         Whether a clip has exactly one label: softmax over the labels then, else a sigmoid for each and no sets.
+    familiarity
+        How familiar a clip is; ``None`` where that was not learnt.
+    knows_silence
+        Whether silence was among what it was trained on; where it was not, silence has no label.
 
     Examples
     --------
@@ -106,6 +124,8 @@ class Decision:
     clips: int = 0
     groups: int = 0
     exclusive: bool = True
+    familiarity: Familiarity | None = None
+    knows_silence: bool = True
 
     def __post_init__(self) -> None:
         if not _COLDEST <= self.temperature <= _HOTTEST:
@@ -157,6 +177,7 @@ def decide(
     settings: DecideSettings,
     times: float = 1.0,
     known: NDArray[np.bool_] | None = None,
+    distances: FloatArray | None = None,
 ) -> Decision:
     """Learn a decision from out-of-fold scores.
 
@@ -169,6 +190,8 @@ def decide(
         How many times sharper the network is that decides.
     known
         bool[n, labels]: where labels are not exclusive, those that each network had clips to learn from.
+    distances
+        float32[n], from what those networks learnt from; ``None`` learns nothing about the unknown.
     """
     if targets.ndim == 2:
         return _decide_labels(logits, targets.astype(bool), groups, settings, times, known)
@@ -176,6 +199,10 @@ def decide(
     temperature = fit_temperature(logits, classes, groups)
     probabilities = softmax(logits, temperature)
     found = thresholds(probabilities, classes, Target.of(settings.target)) if settings.target else ()
+    familiarity = None
+    if distances is not None:
+        reject = settings.unknown == "reject"
+        familiarity = Familiarity.learn(probabilities.max(axis=1), distances, groups, reject)
     return Decision(
         temperature * times,
         settings.target,
@@ -184,6 +211,7 @@ def decide(
         set_threshold(probabilities, classes, groups, settings.coverage),
         len(targets),
         len(np.unique(groups)),
+        familiarity=familiarity,
     )
 
 

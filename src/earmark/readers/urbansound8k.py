@@ -97,6 +97,31 @@ def read(root: Place) -> Dataset:
     )
 
 
+def salience(dataset: Dataset) -> dict[str, int]:
+    """Return for each clip's path whether the publisher heard it in front of other sounds, 1, or behind them, 2.
+
+    What the table does not say is left out.
+
+    Raises
+    ------
+    TableError
+        When the table cannot be understood.
+    """
+    found = _find(dataset.root)
+    if found is None:
+        return {}
+    told = {
+        (row["fold"], _stem(row["slice_file_name"])): row["salience"]
+        for _, row in read_sheet(*found, NEEDED, UNUSED).rows
+    }
+    said = {clip.path: told.get((str(clip.fold), _stem(clip.path)), "") for clip in dataset.clips}
+    return {path: int(value) for path, value in said.items() if value in ("1", "2")}
+
+
+def _stem(name: str) -> str:
+    return name.rsplit("/", 1)[-1].rpartition(".")[0]
+
+
 def _several_classes(sheet: Sheet) -> dict[str, Problem]:
     """Return a problem for each Freesound id that has more than one class."""
     classes: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
