@@ -346,9 +346,11 @@ def test_a_clip_that_cannot_be_read_costs_its_picture(tmp_path, write_wav):
     assert "Sample rate: 16,000 Hz, all that are known; not known of 1 clip" in seen.text
 
 
-def test_another_data_set_is_not_taken_for_this_one(simple, tmp_path, tone_set):
-    written = write_report(simple, tmp_path / "report.html", data=tone_set)
-    assert written.missing == f"None of the tested clips is in the data set at {tone_set}."
+def test_another_data_set_is_not_taken_for_this_one(simple, tmp_path, write_wav):
+    for label in LABELS:
+        write_wav(tmp_path / "other" / label / "1.wav", np.zeros(4000))
+    written = write_report(simple, tmp_path / "report.html", data=tmp_path / "other")
+    assert written.missing == f"None of the tested clips is in the data set at {tmp_path / 'other'}."
     assert written.missing in Seen(written.report).text
 
 
