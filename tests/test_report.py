@@ -20,6 +20,7 @@ from conftest import tones
 from earmark import pipeline
 from earmark.audio.encode import mp3
 from earmark.cli.app import app
+from earmark.data import DataSettings, open_data
 from earmark.dataset import Dataset
 from earmark.errors import MissingExtraError, PathError, RunError, SettingError
 from earmark.readers import read, urbansound8k
@@ -345,12 +346,35 @@ def test_a_clip_that_cannot_be_read_costs_its_picture(tmp_path, write_wav):
     assert "Sample rate: 16,000 Hz, all that are known; not known of 1 clip" in seen.text
 
 
+def test_another_data_set_is_not_taken_for_this_one(simple, tmp_path, tone_set):
+    written = write_report(simple, tmp_path / "report.html", data=tone_set)
+    assert written.missing == f"None of the tested clips is in the data set at {tone_set}."
+    assert written.missing in Seen(written.report).text
+
+
+def test_windows_are_shown_as_what_they_are(tmp_path, write_wav):
+    data = tones(tmp_path / "tones", write_wav, groups=4, takes=2)
+    pattern = "{label}_{group}_{take}.wav"
+    dataset, _ = open_data(DataSettings(str(data), pattern=pattern, window=0.2))
+    run = fake_run_of(dataset, tmp_path / "run", {"data.pattern": pattern, "data.window": 0.2})
+    seen = page(run, tmp_path)
+    assert len(seen.of("img")) == 10
+    assert "Length: below 0.5 s, all of them." in seen.text
+    assert "0.3–0.5\xa0s" in seen.html
+
+
 def fake_run_of(dataset: Dataset, folder: Path, values: dict[str, object] | None = None) -> Path:
     """Write a run about the clips of a data set, whose answers nobody gave."""
     targets = dataset.targets
     likely = chances(targets, len(dataset.labels), 0.4)
     run = run_folder(
-        folder, dataset.labels, targets, likely, paths=dataset.clips.paths.tolist(), groups=dataset.group_ids
+        folder,
+        dataset.labels,
+        targets,
+        likely,
+        paths=dataset.clips.paths.tolist(),
+        groups=dataset.group_ids,
+        spans=[("" if c.start is None else c.start, "" if c.end is None else c.end) for c in dataset.clips],
     )
     recipe = Recipe().with_data(str(dataset.root)).with_values(values or {})
     (run / "recipe.toml").write_text(recipe.to_toml())

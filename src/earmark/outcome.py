@@ -226,6 +226,8 @@ class EvaluateResult:
         average precision of always answering with the labels' shares. ``None`` for a trained bundle.
     unknown
         How well unknown classes are told, see `earmark.novelty`; ``None`` where none was left out.
+    suspects
+        How many labels may be wrong, ``flagged`` of those ``judged``; ``None`` where they were not looked for.
     """
 
     model: str
@@ -240,6 +242,7 @@ class EvaluateResult:
     decision: dict[str, Any] | None = None
     baseline: float | None = None
     unknown: dict[str, Any] | None = None
+    suspects: dict[str, int] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as `earmark evaluate --json` prints it."""
@@ -266,6 +269,7 @@ class EvaluateResult:
             **{key: report[key] for key in _LATER if key in report and key != "seeds"},
             "decision": self.decision,
             "unknown": self.unknown,
+            "suspects": self.suspects,
             "labels": list(self.judged.report.per_class),
             "run": str(self.run) if self.run else None,
             "left_out": self.left_out,

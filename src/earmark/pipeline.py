@@ -55,11 +55,15 @@ from earmark.split import (
     resolve_rule,
 )
 from earmark.store import Store
+from earmark.suspects import find_suspects
+from earmark.suspects.table import write_suspects
 from earmark.train import Fitted
 from earmark.types import Feature, IntArray
 
 RUNS = Path("runs")
+SUSPECTS = "suspects.csv"
 _MOST_SEEDS = 100
+_MOST_JUDGED = 20_000  # labels: of more it takes minutes, and gigabytes
 
 
 def train(
@@ -186,6 +190,7 @@ def evaluate(
             decision,
             _baseline(folds[0]),
             unknown,
+            _suspects(run, ready, listener),
         )
         numbers = [fold["fold"] for fold in result.judged.folds]
         named = {
@@ -405,6 +410,21 @@ def _sound_hashes(ready: Prepared, positions: IntArray) -> list[str]:
     return [
         hashlib.blake2b(row.tobytes(), digest_size=8).hexdigest() for row in ready.table.values[positions]
     ]
+
+
+def _suspects(run: runs.Run, ready: Prepared, listener: Listener) -> dict[str, int] | None:
+    """Write the labels that may be wrong, by the features at hand; return how many there are."""
+    if ready.rows.marks is not None:
+        return None
+    if len(ready.rows) > _MOST_JUDGED:
+        listener.noted(
+            f"Labels that may be wrong are not looked for here among more than {_MOST_JUDGED:,} clips; `earmark"
+            " suspects` does."
+        )
+        return None
+    found = find_suspects(ready.table.values, ready.rows, ready.dataset.labels)
+    write_suspects(run.folder / SUSPECTS, ready.dataset, ready.table.rows, found.found)
+    return {"flagged": len(found.found), "judged": found.judged}
 
 
 def _baseline(splits: list[Split]) -> float:

@@ -119,6 +119,11 @@ def evaluate(result: EvaluateResult, as_json: bool) -> None:
         _confusion(out, report)
     if result.unknown is not None:
         show_unknown(out, result.unknown)
+    if result.suspects and result.suspects["flagged"]:
+        out.print(
+            f"{result.suspects['flagged']:,} of {count(result.suspects['judged'], 'label')} may be wrong: suspects.csv"
+            " of the run is a list to listen to, not to believe."
+        )
     if result.run:
         out.print(f"Run    {result.run}", markup=False)
     skipped(result.prepared.table.skipped)

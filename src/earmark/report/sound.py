@@ -126,6 +126,8 @@ def listen(folder: Folder, data: Path | str | None, on_progress: OnProgress) -> 
         return Sounds.none(str(error))
     wanted = dict.fromkeys(folder.tested.keys)
     clips = [clip for clip in dataset.clips if (clip.path, clip.start, clip.end) in wanted]
+    if not clips:
+        return Sounds.none(f"None of the tested clips is in the data set at {dataset.root}.")
     own = replace(dataset, clips=Clips.of(clips, dataset.labels))
     total = len(clips)
     measures = measure(own, Local(), lambda done, seconds: on_progress(done, total, seconds))
