@@ -22,6 +22,7 @@ from earmark.errors import DataError, GoldenTestError, RunError
 from earmark.outcome import Prepared
 from earmark.predict import Predictor
 from earmark.recipe import Recipe
+from earmark.report import write_report
 from earmark.types import Prediction
 
 LABELS = ("hiss", "hum", "whistle")
@@ -325,3 +326,10 @@ def test_a_run_of_several_labels_is_not_set_beside_one_of_exclusive_ones(judged,
         RunError, match=r"predictions\.csv is damaged: line \d+ is not a clip with its labels"
     ):
         compare(judged["mlp"], other)
+
+
+def test_the_page_of_a_run_is_not_made_of_several_labels(judged):
+    with pytest.raises(
+        RunError, match=r"is of clips with several labels, and the page shows runs of exactly one"
+    ):
+        write_report(judged["mlp"])
