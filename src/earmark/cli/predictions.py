@@ -90,6 +90,7 @@ def _table(results: Iterable[Result], labels: Sequence[str], out: TextIO) -> Non
         if r.label is None:
             others = f"{r.why}; {ranked[0][0]} {r.score:.2f}  {others}" if ranked else r.why
         notes = "".join(f"  [{note}]" for note in r.notes)
-        line = f"{r.label or 'unknown':<{width}}  {r.score:.2f}{more}  {r.path}  ({others}){notes}"
+        beside = f"  ({others})" if others else ""
+        line = f"{r.label or 'unknown':<{width}}  {r.score:.2f}{more}  {r.path}{beside}{notes}"
         out.write(on_one_line(line) + "\n")
         out.flush()
