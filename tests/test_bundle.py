@@ -133,6 +133,7 @@ def test_any_zip_program_can_open_it(packed):
         "feature",
         "model",
         "decision",
+        "reference",
         "golden",
         "provenance",
         "sha256",
@@ -438,7 +439,12 @@ def test_format_1_is_still_read(packed, bundle, tmp_path):
     """It knew no decision: scores are the network's own, and every clip is answered."""
     path = tmp_path / "old.earmark"
     path.write_bytes(
-        rebuild(packed, lambda about: {k: v for k, v in about.items() if k != "decision"} | {"format": 1})
+        rebuild(
+            packed,
+            lambda about: (
+                {k: v for k, v in about.items() if k not in ("decision", "reference")} | {"format": 1}
+            ),
+        )
     )
     read = read_bundle(path)
     assert read.decision == Decision()

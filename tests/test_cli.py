@@ -256,8 +256,10 @@ def test_data_that_cannot_be_used(tmp_path, write_wav):
 
 
 def test_evaluate_with_a_model_takes_nothing_that_it_would_ignore(tone_model, tone_set):
-    said = "A trained model brings its own recipe: leave out "
-    said += "--recipe, --model, --feature, --seed, --seeds, --target, --split, --folds and --set."
+    said = "A trained model brings its own recipe: leave out --recipe, "
+    said += (
+        "--model, --feature, --seed, --seeds, --target, --split, --folds, --leave-one-class-out and --set."
+    )
     for option in (
         ["--model", "mlp"],
         ["--folds", "3"],

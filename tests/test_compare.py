@@ -68,7 +68,7 @@ def test_a_true_difference_is_found(tmp_path):
     assert found.difference == pytest.approx(right_b.mean() - right_a.mean())
     assert 0 < found.interval[0] < found.difference < found.interval[1]
     assert found.mcnemar.p < 0.001
-    assert (found.a.accuracy, found.b.accuracy) == (right_a.mean(), right_b.mean())
+    assert (found.a.score, found.b.score) == (right_a.mean(), right_b.mean())
     low, high = (f"{value * 100:.1f}" for value in found.interval)
     points = f"{found.difference * 100:.1f}"
     assert (
@@ -177,7 +177,7 @@ def test_only_clips_that_both_tested_count(tmp_path):
     b = run_of(tmp_path / "b", right_b[:300], groups[:300])
     found = compare(a, b)
     assert (found.clips, found.groups, found.a.clips, found.b.clips) == (300, 100, 600, 300)
-    assert found.a.accuracy == right_a[:300].mean()
+    assert found.a.score == right_a[:300].mean()
     assert found.notes[0] == "300 clips are compared, which both tested; A tested 600, B 300."
 
 
@@ -358,7 +358,7 @@ def test_what_a_person_reads(tmp_path):
     assert shown.exit_code == 0, shown.output
     found = compare(a, b)
     for words in (
-        f"A  {found.a.accuracy:.3f}  {a} (mlp, seed 0)",
+        f"A  {found.a.score:.3f}  {a} (mlp, seed 0)",
         "   train.epochs: 10 in A, 20 in B",
         found.verdict,
         "Over 600 clips of 200 recordings, drawn recording by recording.",

@@ -244,15 +244,6 @@ def test_one_class_is_not_a_task(tmp_path, write_wav):
         pipeline.train(Recipe().with_data(str(table), "auto", ""), None, tmp_path / "runs")
 
 
-def test_several_labels_a_clip_are_refused_for_now(tmp_path, write_wav):
-    write_wav(tmp_path / "a.wav", np.zeros(4000), 16_000)
-    table = table_with(tmp_path / "multi.csv", [("a.wav", "dog|cat")], "path,label")
-    with pytest.raises(
-        DataError, match="has clips with several labels; this model needs exactly one label a clip"
-    ):
-        pipeline.train(Recipe().with_data(str(table), "auto", ""), None, tmp_path / "runs")
-
-
 def test_a_listener_hears_the_whole_line(tone_set, tmp_path):
     heard = []
 

@@ -239,7 +239,18 @@ def test_what_a_folder_hides_is_not_skipped_in_silence(predictor, tmp_path, writ
 
 
 RESULTS = [
-    Prediction('a,"b"\n.wav', 0.0, 1.25, "dog", 0.75, {"cat": 0.25, "dog": 0.75}, ("dog", "cat")),
+    Prediction(
+        'a,"b"\n.wav',
+        0.0,
+        1.25,
+        "dog",
+        0.75,
+        {"cat": 0.25, "dog": 0.75},
+        ("dog", "cat"),
+        "",
+        0.25,
+        ("loud", "odd"),
+    ),
     UnreadableAudioError("Grün.wav", "not readable as sound"),
     Prediction(
         "c.wav", 0.5, 3600.0, None, 0.5, {"cat": 0.5, "dog": 0.5}, ("cat", "dog"), "not sure enough of cat"
@@ -253,7 +264,9 @@ def written(style, results):
     return code, out.getvalue(), errors.getvalue()
 
 
-KEYS = ["path", "start", "end", "label", "score", "scores", "possible", "why"]
+KEYS = [
+    "path", "start", "end", "label", "score", "scores", "possible", "why", "familiarity", "notes", "labels",
+]  # fmt: skip
 
 
 def test_json():
@@ -298,11 +311,15 @@ def test_csv():
         "dog",
         "possible",
         "why",
+        "familiarity",
+        "notes",
+        "labels",
         "error",
     ]
     assert rows[0] == {
         "path": 'a,"b"\n.wav', "start": "0", "end": "1.250", "label": "dog", "score": "0.750000",
-        "cat": "0.250000", "dog": "0.750000", "possible": "dog|cat", "why": "", "error": "",
+        "cat": "0.250000", "dog": "0.750000", "possible": "dog|cat", "why": "",
+        "familiarity": "0.2500", "notes": "loud; odd", "labels": "", "error": "",
     }  # fmt: skip
     assert rows[1]["error"] == "not readable as sound"
     assert {rows[1][k] for k in rows[1]} == {"Grün.wav", "not readable as sound", ""}

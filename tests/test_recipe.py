@@ -63,6 +63,7 @@ recipes = st.builds(
         DecideSettings,
         folds=st.just(0) | st.integers(2, 20),
         coverage=st.floats(0.01, 0.99),
+        unknown=st.sampled_from(["off", "tell"]),
     ),
 )
 
@@ -295,7 +296,8 @@ def decide_outcome(settings):
     )  # fmt: skip
     lesson = Lesson.of(holdout(rows, SplitSettings()), 0, Recipe(decide=settings))
     logits = rng.standard_normal((60, 2)) + np.eye(2)[rows.targets]
-    return len(lesson.inner), decide(logits, rows.targets, rows.groups, settings)
+    far = rng.random(60).astype(np.float32)
+    return len(lesson.inner), decide(logits, rows.targets, rows.groups, settings, distances=far)
 
 
 OTHER_VALUES = {
@@ -319,7 +321,7 @@ OTHER_VALUES = {
     },
     TrainSettings(learning_rate=0.5, patience=2): {"patience": 0},
     Linear(): {"penalty": 1.0, "standardize": False},
-    DecideSettings(): {"folds": 3, "target": "recall=0.5", "coverage": 0.5},
+    DecideSettings(): {"folds": 3, "target": "recall=0.5", "coverage": 0.5, "unknown": "reject"},
 }  # fmt: skip
 CASES = [
     pytest.param(base, name, value, id=f"{type(base).__name__}.{name}")

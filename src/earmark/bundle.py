@@ -5,6 +5,8 @@
     other entry.
 ``network.onnx``
     Features to logits.
+``reference.npy``
+    Training clips' features, to tell by what is unlike all of them; only where that was learnt.
 ``golden/N.npy``
     Short waveforms; the probabilities they must give stand in ``bundle.json``.
 """
@@ -14,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import re
 import zipfile
 from dataclasses import dataclass, field
@@ -21,8 +24,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from earmark.decide import Decision
+from earmark.decide import Decision, Reference
+from earmark.decide.unknown import MOST_BYTES, MOST_ROWS, NEIGHBOURS
 from earmark.errors import BundleFormatError, PathError, UsageError
 from earmark.features import feature_from_dict, feature_to_dict
 from earmark.files import write_atomically
@@ -35,10 +40,11 @@ SUFFIX = ".earmark"
 
 _MAX_FILE = 2**30
 _MAX_ENTRY = {"bundle.json": 64 * 2**20, "network.onnx": 2**29}
+_REFERENCE, _MAX_REFERENCE_BYTES = "reference.npy", MOST_BYTES + 2**16
 _MAX_GOLDEN, _MAX_GOLDEN_BYTES = 16, 4 * 2**20
 _GOLDEN_NAME = re.compile(r"golden/\d{1,2}\.npy")
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same content gives the same file
-_SAMPLE = np.dtype("<f4")
+_SAMPLE, _ROW = np.dtype("<f4"), np.dtype("<f2")
 _LONGEST_REASON = 200
 
 
@@ -78,6 +84,8 @@ class Bundle:
         Data fingerprint, split rule, train-group hashes, versions, seed and scores.
     decision
         How the logits become probabilities and answers.
+    reference
+        What familiarity is measured by; there is one where the decision has a familiarity.
     """
 
     labels: tuple[str, ...]
@@ -87,6 +95,7 @@ class Bundle:
     golden: tuple[Golden, ...]
     provenance: dict[str, Any] = field(default_factory=dict)
     decision: Decision = field(default_factory=Decision)
+    reference: Reference | None = None
 
 
 def group_hash(group: str) -> str:
@@ -107,12 +116,19 @@ def write_bundle(path: Path, bundle: Bundle) -> None:
         np.save(buffer, sound.waveform.samples.astype(_SAMPLE), allow_pickle=False)
         entries[f"golden/{i}.npy"] = buffer.getvalue()
         golden.append({"file": f"golden/{i}.npy", "probabilities": [float(p) for p in sound.probabilities]})
+    reference = None
+    if bundle.reference is not None:
+        buffer = io.BytesIO()
+        np.save(buffer, np.ascontiguousarray(bundle.reference.rows, _ROW), allow_pickle=False)
+        entries[_REFERENCE] = buffer.getvalue()
+        reference = {name: getattr(bundle.reference, name).tolist() for name in ("mean", "scale")}
     about = {
         "format": FORMAT,
         "labels": list(bundle.labels),
         "feature": feature_to_dict(bundle.feature),
         "model": bundle.model,
         "decision": to_dict(bundle.decision),
+        "reference": reference,
         "golden": golden,
         "provenance": bundle.provenance,
         "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in entries.items()},
@@ -192,15 +208,17 @@ def _reason(error: Exception) -> str:
 
 def _entries(path: Path, archive: zipfile.ZipFile) -> dict[str, bytes]:
     names = archive.namelist()
-    if len(names) != len(set(names)) or len(names) > 2 + _MAX_GOLDEN:
+    if len(names) != len(set(names)) or len(names) > len(_MAX_ENTRY) + 1 + _MAX_GOLDEN:
         raise BundleFormatError(f"{path} has {len(names)} entries, more than a bundle has, or some twice.")
     if missing := _MAX_ENTRY.keys() - set(names):
         raise BundleFormatError(f"{path} is not an Earmark model: it lacks {', '.join(sorted(missing))}.")
     entries = {}
     for info in archive.infolist():
-        if info.filename not in _MAX_ENTRY and not _GOLDEN_NAME.fullmatch(info.filename):
+        known = info.filename in _MAX_ENTRY or info.filename == _REFERENCE
+        if not known and not _GOLDEN_NAME.fullmatch(info.filename):
             raise BundleFormatError(f"{path} has an entry that no bundle has: {info.filename[:80]!r}.")
         limit = _MAX_ENTRY.get(info.filename, _MAX_GOLDEN_BYTES)
+        limit = _MAX_REFERENCE_BYTES if info.filename == _REFERENCE else limit
         # Stored entries only: nothing can unfold into more than the file itself.
         if info.compress_type != zipfile.ZIP_STORED or info.file_size > limit or info.flag_bits & 1:
             raise BundleFormatError(
@@ -226,7 +244,9 @@ def _bundle(path: Path, about: dict[str, Any], entries: dict[str, bytes]) -> Bun
     if not names or len(labels) < 2 or len(set(labels)) != len(labels):
         raise BundleFormatError(f"{path}: its labels are not two or more distinct names.")
     feature = feature_from_dict(about["feature"])
-    if sorted(sound["file"] for sound in about["golden"]) != sorted(entries.keys() - _MAX_ENTRY.keys()):
+    if sorted(sound["file"] for sound in about["golden"]) != sorted(
+        entries.keys() - _MAX_ENTRY.keys() - {_REFERENCE}
+    ):
         raise BundleFormatError(f"{path}: its list of test sounds does not match its entries.")
     golden = []
     for sound in about["golden"]:
@@ -247,14 +267,40 @@ def _bundle(path: Path, about: dict[str, Any], entries: dict[str, bytes]) -> Bun
         raise BundleFormatError(
             f"{path}: it has {len(decision.thresholds)} thresholds for {len(labels)} labels."
         )
-    return Bundle(tuple(labels), feature, model, network, tuple(golden), provenance, decision)
+    reference = _reference(path, about.get("reference"), entries.get(_REFERENCE), feature.dims)
+    if (reference is None) != (decision.familiarity is None):
+        raise BundleFormatError(f"{path}: it has a familiarity without a reference, or the other way round.")
+    return Bundle(tuple(labels), feature, model, network, tuple(golden), provenance, decision, reference)
+
+
+def _reference(path: Path, about: Any, data: bytes | None, dims: int) -> Reference | None:
+    if about is None and data is None:
+        return None
+    rows = _array(data or b"", _ROW, 2)
+    with np.errstate(over="ignore"):  # told of below
+        mean, scale = (np.array((about or {})[name], np.float32) for name in ("mean", "scale"))
+    fits = (
+        rows is not None
+        and NEIGHBOURS <= len(rows) <= MOST_ROWS
+        and (rows.shape[1:] == mean.shape == scale.shape == (dims,))
+        and all(np.isfinite(values).all() for values in (rows, mean, scale))
+    )
+    if rows is None or not fits:
+        raise BundleFormatError(f"{path}: its reference of known clips is malformed.")
+    return Reference(mean, scale, rows.astype(np.float16))
 
 
 def _samples(data: bytes) -> FloatArray | None:
-    """Read samples as `write_bundle` writes them and in no other way: `np.load` knows several, some with pickle."""
+    samples = _array(data, _SAMPLE, 1)
+    return None if samples is None else samples.astype(np.float32)
+
+
+def _array(data: bytes, wanted: np.dtype[Any], axes: int) -> NDArray[Any] | None:
+    """Read an array as `write_bundle` writes it and in no other way: `np.load` knows several, some with pickle."""
     file = io.BytesIO(data)
     if np.lib.format.read_magic(file) != (1, 0):
         return None
-    shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-    samples = np.frombuffer(data, _SAMPLE, offset=file.tell()).astype(np.float32)
-    return samples if dtype == _SAMPLE and shape == samples.shape and len(samples) else None
+    shape, columns_first, dtype = np.lib.format.read_array_header_1_0(file)
+    flat = np.frombuffer(data, wanted, offset=file.tell())
+    fits = dtype == wanted and len(shape) == axes and math.prod(shape) == len(flat) and len(flat)
+    return flat.reshape(shape) if fits and not (columns_first and axes > 1) else None

@@ -215,6 +215,14 @@ class Dataset:
         return self.clips.label_values.astype(np.int64)
 
     @property
+    def marks(self) -> NDArray[np.bool_]:
+        """bool[n, labels]: which labels each clip has."""
+        clips = self.clips
+        marks = np.zeros((len(clips), len(self.labels)), bool)
+        marks[np.repeat(np.arange(len(clips)), np.diff(clips.label_offsets)), clips.label_values] = True
+        return marks
+
+    @property
     def group_ids(self) -> IntArray:
         """int64[n]: a number for each distinct group, in the order of the group names."""
         return np.unique(self.clips.groups, return_inverse=True)[1].astype(np.int64)

@@ -11,7 +11,8 @@ import numpy as np
 
 from earmark import record, runs
 from earmark.bundle import Bundle
-from earmark.decide import Decision, decide, sharpness
+from earmark.decide import Decision, Reference, decide, sharpness
+from earmark.decide.silence import knows_silence
 from earmark.engine import Engine, Local
 from earmark.evaluate import Scored
 from earmark.listener import Listener
@@ -84,14 +85,24 @@ def learn(
     record.write_metrics(run, own)
     learnt = []
     for lesson, network in zip(lessons, own, strict=True):
-        decision = _decision(recipe, ready, lesson, network, others)
+        decision = decision_of(recipe, ready, lesson, network, others)
         model = model_to_dict(recipe.model)
+        quiet = knows_silence(ready.table.values[lesson.split.learnt], recipe.feature, ready.dataset.labels)
+        decision = replace(decision, knows_silence=quiet)
+        known = reference_of(ready, lesson.split) if decision.familiarity else None
+        onnx = network.network.to_onnx()
         bundle = with_golden(
-            Bundle(ready.dataset.labels, recipe.feature, model, network.network.to_onnx(), (), {}, decision)
+            Bundle(ready.dataset.labels, recipe.feature, model, onnx, (), {}, decision, known)
         )
         raw = replace(bundle, decision=replace(decision, temperature=1.0))
         learnt.append(Learnt(lesson, network, bundle, *(_score(b, ready, lesson) for b in (bundle, raw))))
     return learnt, seconds
+
+
+def reference_of(ready: Prepared, split: Split) -> Reference:
+    """Return what distances are measured from by a network that learnt from a split."""
+    learnt, rows = split.learnt, ready.rows
+    return Reference.of(ready.table.values[learnt], rows.targets[learnt], rows.joined[learnt])
 
 
 def _fit(
@@ -103,7 +114,7 @@ def _fit(
     engine: Engine | None,
 ) -> tuple[list[Fitted], float]:
     classes = len(ready.dataset.labels)
-    problem = Training(ready.table.values, ready.rows.targets, classes, recipe.model, recipe.train)
+    problem = Training(ready.table.values, ready.rows.truth, classes, recipe.model, recipe.train)
     made = [Task(split.positions(TRAIN), split.positions(VALIDATION), seed) for split, seed in tasks]
     epochs, began = most_epochs(problem), time.perf_counter()
     with (run.folder / "metrics.jsonl").open("a") as metrics:
@@ -119,27 +130,35 @@ def _fit(
     return fitted, time.perf_counter() - began
 
 
-def _decision(
+def decision_of(
     recipe: Recipe, ready: Prepared, lesson: Lesson, network: Fitted, others: Iterator[Fitted]
 ) -> Decision:
     """Learn from what the networks of the inner divisions say about the parts that they did not hear."""
     values, rows = ready.table.values, ready.rows
-    sharp, positions, logits = [_sharpness(network, lesson.split, values)], [], []
+    exclusive, labels = rows.marks is None, np.arange(len(ready.dataset.labels))
+    sharp, positions, logits, known = [_sharpness(network, lesson.split, values)], [], [], []
+    distances: list[FloatArray] = []
     for split in lesson.inner:
         other = next(others)
         tested = split.positions(TEST)
         # Of a class whose only recording is held out nothing was learnt.
-        tested = tested[np.isin(rows.targets[tested], split.learnt_classes)]
+        if exclusive:
+            tested = tested[np.isin(rows.targets[tested], split.learnt_classes)]
+        known.append(np.broadcast_to(np.isin(labels, split.learnt_classes), (len(tested), len(labels))))
         positions.append(tested)
         logits.append(other.network.logits(values[tested]))
+        if exclusive and recipe.decide.unknown != "off":
+            distances.append(reference_of(ready, split).distances(values[tested]))
         sharp.append(_sharpness(other, split, values))
     if not positions or not sum(map(len, positions)):
-        return Decision()
+        return Decision(exclusive=exclusive)
     if None in sharp:
         sharp = [1.0] * len(sharp)
     alike = np.concatenate([own / by for own, by in zip(logits, sharp[1:], strict=True) if by])
     at = np.concatenate(positions)
-    return decide(alike, rows.targets[at], rows.joined[at], recipe.decide, times=sharp[0] or 1.0)
+    far = np.concatenate(distances) if distances else None
+    seen = np.concatenate(known)
+    return decide(alike, rows.truth[at], rows.joined[at], recipe.decide, sharp[0] or 1.0, seen, far)
 
 
 def _sharpness(fitted: Fitted, split: Split, values: FloatArray) -> float | None:
@@ -147,15 +166,16 @@ def _sharpness(fitted: Fitted, split: Split, values: FloatArray) -> float | None
     kept = split.positions(VALIDATION)
     if not len(kept) or "validation_loss" not in fitted.history[-1]:
         return None
-    return sharpness(fitted.network.logits(values[kept]))
+    return sharpness(fitted.network.logits(values[kept]), split.rows.marks is None)
 
 
 def _score(bundle: Bundle, ready: Prepared, lesson: Lesson) -> Scored:
     positions = lesson.split.positions(TEST)
-    return Scored(
+    return Scored.of(
+        bundle.decision,
         positions,
-        ready.rows.targets[positions],
+        ready.rows.truth[positions],
         ready.rows.joined[positions],
         Predictor(bundle, self_test=False).score(ready.table.values[positions]),
-        np.full(len(positions), lesson.seed, np.int64),
+        lesson.seed,
     )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from earmark.dataset import Dataset
 from earmark.decide import Decision
-from earmark.evaluate import Calibration, Report
+from earmark.evaluate import Calibration, LabelReport, Report
 from earmark.extract import Done
 from earmark.leakage import Leakage
 from earmark.recipe import Recipe
@@ -16,6 +16,8 @@ from earmark.settings import to_dict
 from earmark.split import Rows, Split
 from earmark.train import Fitted
 from earmark.types import FeatureTable, Problem
+
+_LATER = ("seeds", "per_class", "confusion", "calibration", "clips", "groups")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,12 +122,15 @@ class Judged:
     ----------
     protocol
         What was done, for a person: "official folds 1, 2, 3 of 10".
+    report
+        A `LabelReport` where clips have any number of labels.
     folds
-        For each fold: its number, accuracy, the accuracy's standard deviation over seeds, and clips.
+        For each fold: its number, accuracy or mean average precision, that score's standard deviation over seeds, and
+        clips.
     """
 
     protocol: str
-    report: Report
+    report: Report | LabelReport
     folds: list[dict[str, Any]]
 
 
@@ -153,7 +158,7 @@ class TrainResult:
     prepared: Prepared
     split: Split
     fitted: Fitted
-    report: Report
+    report: Report | LabelReport
     leakage: Leakage
     honest: Judged | None
     seconds: dict[str, float]
@@ -168,27 +173,34 @@ class TrainResult:
             "model": self.recipe.model.name,
             "feature": self.recipe.feature.name,
             "split": {"rule": self.split.rule, "test_fold": self.split.test_fold, **self.split.counts},
-            "test": {
-                "accuracy": report.accuracy,
-                "macro_f1": report.macro_f1,
-                "interval": list(report.interval),
-            },
+            "exclusive": self.prepared.dataset.exclusive,
+            "test": report.headline,
             "leakage": {**self.leakage.to_dict(), "groups_known": self.prepared.dataset.grouping is not None},
             **self.prepared.to_dict(),
             "best_epoch": self.fitted.best_epoch,
-            "decision": to_dict(self.decision) if self.decision.clips else None,
+            "decision": _told(self.decision) if self.decision.clips else None,
             "seconds": self.seconds,
         }
         if self.honest is not None:
             honest = self.honest.report
             record["honest"] = {
                 "protocol": self.honest.protocol,
-                "accuracy": honest.accuracy,
+                **honest.headline,
                 "sd": honest.sd,
-                "interval": list(honest.interval),
                 "folds": self.honest.folds,
             }
         return record
+
+
+def _told(decision: Decision) -> dict[str, Any]:
+    """Return a decision without the long tables in it."""
+    known = decision.familiarity
+    short = (
+        None
+        if known is None
+        else {"groups": known.groups, "threshold": known.threshold, "reject": known.reject}
+    )
+    return {**to_dict(replace(decision, familiarity=None)), "familiarity": short}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -210,7 +222,12 @@ class EvaluateResult:
     decision
         What decisions are worth, see `earmark.evaluate.decided`; ``None`` where none were learnt.
     baseline
-        What always answering the commonest learnt label would score; ``None`` for a trained bundle.
+        What always answering the commonest learnt label would score; where clips have any number of labels, the mean
+        average precision of always answering with the labels' shares. ``None`` for a trained bundle.
+    unknown
+        How well unknown classes are told, see `earmark.novelty`; ``None`` where none was left out.
+    suspects
+        How many labels may be wrong, ``flagged`` of those ``judged``; ``None`` where they were not looked for.
     """
 
     model: str
@@ -224,6 +241,8 @@ class EvaluateResult:
     before: Calibration | None = None
     decision: dict[str, Any] | None = None
     baseline: float | None = None
+    unknown: dict[str, Any] | None = None
+    suspects: dict[str, int] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as `earmark evaluate --json` prints it."""
@@ -232,21 +251,25 @@ class EvaluateResult:
             report["calibration"]["before"] = self.before.to_dict()
         random = None
         if self.random is not None and self.random_leakage is not None:
+            found = self.random.report
             random = {
-                "accuracy": self.random.report.accuracy,
+                found.main: found.score,
                 **self.random_leakage.to_dict(),
                 "groups_known": self.prepared.dataset.grouping is not None,
             }
         return {
             "model": self.model,
             "protocol": self.judged.protocol,
-            **{key: report[key] for key in ("accuracy", "sd", "sd_seeds", "interval", "macro_f1", "map")},
+            "exclusive": not isinstance(self.judged.report, LabelReport),
+            **{key: value for key, value in report.items() if key not in _LATER},
             "folds": self.judged.folds,
             "seeds": report["seeds"] if self.run else [],
             "baseline": self.baseline,
             "random_split": random,
-            **{key: report[key] for key in ("per_class", "confusion", "calibration", "clips", "groups")},
+            **{key: report[key] for key in _LATER if key in report and key != "seeds"},
             "decision": self.decision,
+            "unknown": self.unknown,
+            "suspects": self.suspects,
             "labels": list(self.judged.report.per_class),
             "run": str(self.run) if self.run else None,
             "left_out": self.left_out,

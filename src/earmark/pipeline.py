@@ -15,14 +15,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from earmark import record, runs
-from earmark.bundle import SUFFIX, group_hash, read_bundle, write_bundle
+from earmark import novelty, record, runs
+from earmark.bundle import SUFFIX, Bundle, group_hash, read_bundle, write_bundle
 from earmark.data import DataSettings, open_data
 from earmark.decide import Decision
 from earmark.engine import Engine, Local
 from earmark.errors import DataError, SettingError, SplitError
-from earmark.evaluate import Report, Scored, calibration, decided, joined, report, spread
+from earmark.evaluate import (
+    LabelReport,
+    Report,
+    Scored,
+    calibration,
+    decided,
+    joined,
+    report,
+    report_of_labels,
+    spread,
+)
 from earmark.extract import Progress, fill
 from earmark.extract import extract as extract_table
 from earmark.extract.copies import copies
@@ -44,11 +55,15 @@ from earmark.split import (
     resolve_rule,
 )
 from earmark.store import Store
+from earmark.suspects import find_suspects
+from earmark.suspects.table import write_suspects
 from earmark.train import Fitted
 from earmark.types import Feature, IntArray
 
 RUNS = Path("runs")
+SUSPECTS = "suspects.csv"
 _MOST_SEEDS = 100
+_MOST_JUDGED = 20_000  # labels: of more it takes minutes, and gigabytes
 
 
 def train(
@@ -94,9 +109,11 @@ def train(
             ready,
             split,
             own.fitted,
-            _judge([split], scored[:1], ready, recipe).report,
+            _judge([split], scored[:1], ready, recipe, [own.bundle.decision]).report,
             leakage(split),
-            _judge(honest, scored[1:], ready, recipe) if honest else None,
+            _judge(honest, scored[1:], ready, recipe, [each.bundle.decision for each in learnt[1:]])
+            if honest
+            else None,
             {"extract": ready.seconds, "train": seconds},
             own.bundle.decision,
         )
@@ -118,6 +135,7 @@ def evaluate(
     listener: Listener | None = None,
     engine: Engine | None = None,
     seeds: int = 1,
+    leave_one_class_out: bool = False,
 ) -> EvaluateResult:
     """Judge a recipe on every fold in turn, and set beside it what a random split would have claimed.
 
@@ -128,6 +146,8 @@ def evaluate(
     seeds
         How many times each fold is trained: with the recipe's seeds, with the next ones, and so on. The clips of a
         fold stay the same; a seed decides the validation part, the initial weights, the order of rows and dropout.
+    leave_one_class_out
+        Judge as well how well clips of a class that was not learnt are told: `earmark.novelty`.
     """
     if not 1 <= seeds <= _MOST_SEEDS:
         raise SettingError(f"The number of seeds is {seeds}, but must be from 1 to {_MOST_SEEDS}.")
@@ -137,7 +157,8 @@ def evaluate(
     folds = [cross_validation(ready.rows, recipe.split, draw.split.seed) for draw in draws]
     random = random_split(ready.rows, recipe.split)
     listener.divided(folds[0], ready.dataset)
-    with _open_run(runs_folder, recipe, ready, "evaluate", listener, seeds) as run:
+    more = ("leave_one_class_out",) if leave_one_class_out else ()
+    with _open_run(runs_folder, recipe, ready, "evaluate", listener, seeds, more) as run:
         lessons = [
             lesson
             for own, draw in zip(folds, draws, strict=True)
@@ -147,6 +168,10 @@ def evaluate(
             )
         ]
         learnt, seconds = learn(recipe, ready, lessons, run, listener, engine)
+        unknown = None
+        if leave_one_class_out:
+            places = run.checkpoints / "unknown"
+            unknown = novelty.leave_one_class_out(recipe, ready, folds[0], places, listener.epoch, engine)
         of_a_seed = len(folds[0]) + 1
         by_fold = [learnt[i::of_a_seed] for i in range(of_a_seed)]
         scored = [joined([each.scored for each in fold]) for fold in by_fold]
@@ -156,14 +181,16 @@ def evaluate(
             recipe.model.name,
             run.folder,
             ready,
-            _judge(folds[0], scored[:-1], ready, recipe),
-            _judge([random], scored[-1:], ready, recipe),
+            _judge(folds[0], scored[:-1], ready, recipe, [each.bundle.decision for each in honest]),
+            _judge([random], scored[-1:], ready, recipe, [each.bundle.decision for each in by_fold[-1]]),
             leakage(random),
             0,
             {"extract": ready.seconds, "train": seconds},
             calibration([each.raw for each in honest]) if decision else None,
             decision,
             _baseline(folds[0]),
+            unknown,
+            _suspects(run, ready, listener),
         )
         numbers = [fold["fold"] for fold in result.judged.folds]
         named = {
@@ -186,13 +213,19 @@ def evaluate_bundle(
     Raises
     ------
     DataError
-        When the data set has labels that the bundle does not know, or nothing is left to test.
+        When the data set has labels that the bundle does not know, clips with several where the bundle knows one a
+        clip, or nothing is left to test.
     """
     bundle = read_bundle(path)
     ready = prepare(replace(recipe, feature=bundle.feature), listener or Silent(), engine)
     if unknown := sorted(set(ready.dataset.labels) - set(bundle.labels)):
         raise DataError(
             f"{path} does not know the labels: {', '.join(unknown)}. It knows: {', '.join(bundle.labels)}."
+        )
+    if bundle.decision.exclusive and not ready.dataset.exclusive:
+        raise DataError(
+            f"{path} gives each clip exactly one label, but {ready.dataset.name} has clips with several, or with none."
+            f"{_one_label(ready)}"
         )
     if "train_groups" not in bundle.provenance:
         raise DataError(
@@ -209,17 +242,21 @@ def evaluate_bundle(
         )
     positions = np.flatnonzero(fresh).astype(np.int64)
     order = np.array([bundle.labels.index(label) for label in ready.dataset.labels])
-    targets, units = order[ready.rows.targets[positions]], ready.rows.joined[positions]
-    values, raw = ready.table.values[positions], replace(bundle, decision=Decision())
+    exclusive = bundle.decision.exclusive
+    targets = order[ready.rows.targets[positions]] if exclusive else _marks(ready, positions, bundle)
+    units, values = ready.rows.joined[positions], ready.table.values[positions]
+    raw = replace(bundle, decision=Decision(exclusive=exclusive))
     scored, before = (
-        Scored(positions, targets, units, Predictor(b, self_test=test).score(values))
+        Scored.of(b.decision, positions, targets, units, Predictor(b, self_test=test).score(values))
         for b, test in ((bundle, True), (raw, False))
     )
     decision = decided([(scored, bundle.decision)], bundle.labels)
     known = ready.dataset.grouping and bundle.provenance.get("grouping")
     doubt = "" if known else "; recordings are not known, so that others of the model's may be among these"
     told = Judged(
-        f"on the data set {ready.dataset.name}{doubt}", report([scored], bundle.labels, recipe.split.seed), []
+        f"on the data set {ready.dataset.name}{doubt}",
+        _report([scored], bundle.labels, recipe.split.seed, [bundle.decision]),
+        [],
     )
     left_out = int((~fresh).sum())
     seconds = {"extract": ready.seconds, "train": 0.0}
@@ -270,15 +307,9 @@ def prepare(recipe: Recipe, listener: Listener, engine: Engine | None = None) ->
     dataset, uncut = open_data(recipe.data, engine, listener.measuring)
     dataset = replace(dataset, problems=(*dataset.problems, *uncut))
     listener.found(dataset)
-    if not dataset.exclusive:
-        way = " Type --several longest to keep the one that a window has most of." if dataset.tracks else ""
-        raise DataError(
-            f"{dataset.name} has clips with several labels; this model needs exactly one label a clip.{way}"
-        )
     if len(dataset.labels) < 2:
-        raise DataError(
-            f"{dataset.name} has one class, '{dataset.labels[0]}'; a classifier needs at least two."
-        )
+        only = f"one class, '{dataset.labels[0]}'" if dataset.labels else "no labels"
+        raise DataError(f"{dataset.name} has {only}; a classifier needs at least two.")
     began, last = time.perf_counter(), Progress(len(dataset.clips))
 
     def told(progress: Progress) -> None:
@@ -294,6 +325,20 @@ def prepare(recipe: Recipe, listener: Listener, engine: Engine | None = None) ->
     alike = copies(dataset, engine, on_note=listener.noted) if recipe.split.copies else None
     rows = Rows.of_table(dataset, table, alike)
     return Prepared(dataset, table, rows, last.so_far, time.perf_counter() - began)
+
+
+def _one_label(ready: Prepared) -> str:
+    return (
+        " Type --several longest to keep the one that a window has most of." if ready.dataset.tracks else ""
+    )
+
+
+def _marks(ready: Prepared, positions: IntArray, bundle: Bundle) -> NDArray[np.bool_]:
+    """Return which of a bundle's labels some rows have, bool[n, labels]."""
+    marks = np.zeros((len(positions), len(bundle.labels)), bool)
+    order = [bundle.labels.index(label) for label in ready.dataset.labels]
+    marks[:, order] = ready.dataset.marks[ready.table.rows[positions]]
+    return marks
 
 
 def _reseeded(recipe: Recipe, by: int) -> Recipe:
@@ -314,13 +359,19 @@ def _honest_splits(ready: Prepared, recipe: Recipe) -> list[Split]:
 
 @contextmanager
 def _open_run(
-    base: Path, recipe: Recipe, ready: Prepared, action: str, listener: Listener, seeds: int = 1
+    base: Path,
+    recipe: Recipe,
+    ready: Prepared,
+    action: str,
+    listener: Listener,
+    seeds: int = 1,
+    more: Sequence[str] = (),
 ) -> Iterator[runs.Run]:
     tables = recipe.to_dict()
     # What the data is matters, not where it lies: a moved data set carries its unfinished run on.
     tables["data"] = {"fingerprint": ready.table.dataset_fingerprint}
     name = f"{ready.dataset.name}-{action}-{recipe.model.name}"
-    with runs.open_run(base, name, [action, tables, seeds, runs.versions()]) as run:
+    with runs.open_run(base, name, [action, tables, seeds, *more, runs.versions()]) as run:
         listener.run(run)
         where = recipe.data.path  # so that it runs from any folder, and without a key that a URI may hold
         whole = shown(where) if is_uri(where) else str(Path(where).resolve())
@@ -333,7 +384,7 @@ def _open_run(
 
 
 def _provenance(
-    recipe: Recipe, ready: Prepared, split: Split, fitted: Fitted, test: Report
+    recipe: Recipe, ready: Prepared, split: Split, fitted: Fitted, test: Report | LabelReport
 ) -> dict[str, Any]:
     """Return where a bundle that leaves the run comes from."""
     return {
@@ -350,7 +401,7 @@ def _provenance(
         "seed": recipe.train.seed,
         "best_epoch": fitted.best_epoch,
         "versions": runs.versions(),
-        "test": {"accuracy": test.accuracy, "macro_f1": test.macro_f1, "clips": test.clips},
+        "test": {**{k: v for k, v in test.headline.items() if k != "interval"}, "clips": test.clips},
     }
 
 
@@ -361,8 +412,32 @@ def _sound_hashes(ready: Prepared, positions: IntArray) -> list[str]:
     ]
 
 
+def _suspects(run: runs.Run, ready: Prepared, listener: Listener) -> dict[str, int] | None:
+    """Write the labels that may be wrong, by the features at hand; return how many there are."""
+    if ready.rows.marks is not None:
+        return None
+    if len(ready.rows) > _MOST_JUDGED:
+        listener.noted(
+            f"Labels that may be wrong are not looked for here among more than {_MOST_JUDGED:,} clips; `earmark"
+            " suspects` does."
+        )
+        return None
+    found = find_suspects(ready.table.values, ready.rows, ready.dataset.labels)
+    write_suspects(run.folder / SUSPECTS, ready.dataset, ready.table.rows, found.found)
+    return {"flagged": len(found.found), "judged": found.judged}
+
+
 def _baseline(splits: list[Split]) -> float:
-    """Return the mean accuracy over folds of always answering with the commonest learnt label."""
+    """Return the mean accuracy over folds of always answering with the commonest learnt label.
+
+    Where clips have any number of labels: the mean average precision of always answering with the labels' shares,
+    which is the share of the clips that have a label, the mean over the labels that occur.
+    """
+    if splits[0].rows.marks is not None:
+        tested = (
+            splits[0].rows.marks[np.concatenate([split.positions(TEST) for split in splits])].mean(axis=0)
+        )
+        return float(tested[tested > 0].mean()) if tested.any() else 0.0
     shares = []
     for split in splits:
         targets = split.rows.targets
@@ -371,8 +446,20 @@ def _baseline(splits: list[Split]) -> float:
     return float(np.mean(shares))
 
 
-def _judge(splits: list[Split], scored: list[Scored], ready: Prepared, recipe: Recipe) -> Judged:
+def _report(
+    scored: list[Scored], labels: tuple[str, ...], seed: int, decisions: Sequence[Decision]
+) -> Report | LabelReport:
+    if scored[0].exclusive:
+        return report(scored, labels, seed)
+    return report_of_labels(scored, labels, decisions, seed)
+
+
+def _judge(
+    splits: list[Split], scored: list[Scored], ready: Prepared, recipe: Recipe, decisions: Sequence[Decision]
+) -> Judged:
     dataset = ready.dataset
+    score = "accuracy" if dataset.exclusive else "map"
+    seeds = [list((s.accuracies() if s.exclusive else s.maps()).values()) for s in scored]
     if splits[0].rule == "official":
         told = f"official folds {', '.join(str(s.test_fold) for s in splits)}"
         told += f" of {dataset.official_folds}" if dataset.official_folds else ""
@@ -382,10 +469,10 @@ def _judge(splits: list[Split], scored: list[Scored], ready: Prepared, recipe: R
     folds = [
         {
             "fold": i + 1 if split.test_fold is None else split.test_fold,
-            "accuracy": s.accuracy,
-            "sd": spread(list(s.accuracies().values())),
+            score: s.accuracy if s.exclusive else float(np.mean(of_seeds)),
+            "sd": spread(of_seeds),
             "n": s.clips,
         }
-        for i, (split, s) in enumerate(zip(splits, scored, strict=True))
+        for i, (split, s, of_seeds) in enumerate(zip(splits, scored, seeds, strict=True))
     ]
-    return Judged(told, report(scored, dataset.labels, recipe.split.seed), folds)
+    return Judged(told, _report(scored, dataset.labels, recipe.split.seed, decisions), folds)

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
-from earmark.audio import load, read_stream, resample
+from earmark.audio import decode, read_stream, resample
+from earmark.audio.condition import clipped, is_silent
 from earmark.bundle import Bundle, Golden, read_bundle
 from earmark.errors import AudioError, BundleFormatError, GoldenTestError, PathError, UnreadableAudioError
 from earmark.types import FloatArray, Prediction, Waveform
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from earmark.engine import Engine
 
 TOLERANCE = 1e-4
+UNKNOWN, SILENCE = "unlike anything heard in training", "silence"
 _MANY = 9  # files that are worth processes of their own
 STDIN = "-"
 
@@ -75,14 +78,26 @@ class Predictor:
             raise BundleFormatError("The bundle's network does not give one finite number a label.")
         return self.bundle.decision.probabilities(logits)
 
+    def familiarity(self, values: FloatArray, probabilities: FloatArray) -> NDArray[np.float64] | None:
+        """Return how familiar features float32[n, dims] with these probabilities are, float64[n], 0 to 1.
+
+        ``None`` where the bundle cannot tell.
+        """
+        known, reference = self.bundle.decision.familiarity, self.bundle.reference
+        if known is None or reference is None:
+            return None
+        return known.of(probabilities.max(axis=1), reference.distances(values))
+
     def score_waveform(self, waveform: Waveform) -> FloatArray:
         """Return probabilities float32[labels] for a mono waveform at any rate."""
+        probabilities: FloatArray = self.score(self._features(waveform))[0]
+        return probabilities
+
+    def _features(self, waveform: Waveform) -> FloatArray:
         feature = self.bundle.feature
         samples = resample(waveform.samples, waveform.sample_rate, feature.sample_rate, feature.resampler)
-        probabilities: FloatArray = self.score(feature.extract(Waveform(samples, feature.sample_rate))[None])[
-            0
-        ]
-        return probabilities
+        values: FloatArray = feature.extract(Waveform(samples, feature.sample_rate))[None]
+        return values
 
     def predict(self, path: str, stdin: BinaryIO | None = None) -> Prediction:
         """Score one whole file; ``"-"`` reads a sound file from ``stdin``.
@@ -99,8 +114,8 @@ class Predictor:
             with Path(path).open("rb") as pipe:
                 waveform = read_stream(pipe, path, channel=feature.channel)
         else:
-            waveform = load(_here(path), feature.sample_rate, feature.resampler, channel=feature.channel)
-        return self._prediction(path, waveform.seconds, self.score_waveform(waveform))
+            waveform = decode(_here(path), channel=feature.channel)
+        return self._prediction(path, waveform)
 
     def predict_all(
         self, paths: Sequence[str], stdin: BinaryIO | None = None, engine: Engine | None = None
@@ -136,19 +151,47 @@ class Predictor:
                     kind = UnreadableAudioError if isinstance(result, Lost) else type(result)
                     yield kind(path, result.reason)
 
-    def _prediction(self, path: str, seconds: float, scores: FloatArray) -> Prediction:
+    def _prediction(self, path: str, waveform: Waveform) -> Prediction:
         labels, decision = self.bundle.labels, self.bundle.decision
-        best = int(scores.argmax())
+        values = self._features(waveform)
+        scores = self.score(values)[0]
+        said = np.flatnonzero(decision.said(scores[None])[0])
+        said = said[np.argsort(-scores[said], kind="stable")]  # the most probable first
+        best = int(said[0]) if len(said) else int(scores.argmax())
         if "://" in path:
             from earmark.remote import shown
 
             path = shown(path)  # without a key that it may hold
         by_label = {label: float(p) for label, p in zip(labels, scores, strict=True)}
-        sure = bool(decision.answered(scores[None])[0])
-        why = "" if sure else f"not sure enough of {labels[best]}"
+        familiar, known = self.familiarity(values, scores[None]), decision.familiarity
+        unlike = known is not None and familiar is not None and bool(known.unknown(familiar)[0])
+        why, notes = "", []
+        if is_silent(waveform.samples) and not decision.knows_silence:
+            why = SILENCE
+        elif unlike and known is not None and known.reject:
+            why = UNKNOWN
+        elif not len(said):
+            why = f"not sure enough of {labels[best]}"
+        if unlike and why not in (SILENCE, UNKNOWN):
+            notes.append(UNKNOWN)
+        if share := clipped(waveform.samples):
+            notes.append(f"clipped: {100 * share:.1f} % of the samples are at full scale")
         possible = tuple(labels[i] for i in np.flatnonzero(decision.sets(scores[None])[0]))
-        answer = labels[best] if sure else None
-        return Prediction(path, 0.0, seconds, answer, float(scores[best]), by_label, possible, why)
+        answer = None if why else labels[best]
+        told = None if familiar is None else float(familiar[0])
+        return Prediction(
+            path,
+            0.0,
+            waveform.seconds,
+            answer,
+            float(scores[best]),
+            by_label,
+            possible,
+            why,
+            told,
+            tuple(notes),
+            () if why else tuple(labels[i] for i in said),
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -158,7 +201,7 @@ class _Score:
     bundle: Bundle
 
     def __call__(self, path: str) -> Prediction | AudioError:
-        network = hash((self.bundle.network, self.bundle.labels, self.bundle.feature))
+        network = hash((self.bundle.network, self.bundle.labels, self.bundle.feature, self.bundle.decision))
         if _kept.get("network") != network:
             _kept.update(network=network, predictor=Predictor(self.bundle, self_test=False))
         try:

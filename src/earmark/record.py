@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from earmark.evaluate import Scored
+from earmark.labels.spans import SEVERAL
 from earmark.outcome import Prepared
 from earmark.runs import ANSWER, PREDICTIONS, Run
 from earmark.split import ROLES, Split
@@ -31,7 +32,7 @@ def write_splits(run: Run, ready: Prepared, splits: dict[str, Split]) -> None:
     clips = (ready.dataset.clips[int(row)] for row in ready.table.rows)
     roles = zip(*(split.roles.tolist() for split in splits.values()), strict=True)
     rows = (
-        [c.path, c.start, c.end, c.labels[0], c.group, *(ROLES[role] for role in own)]
+        [c.path, c.start, c.end, SEVERAL.join(c.labels), c.group, *(ROLES[role] for role in own)]
         for c, own in zip(clips, roles, strict=True)
     )
     run.write_csv("split.csv", ["path", "start", "end", "label", "group", *splits], rows)
@@ -39,6 +40,8 @@ def write_splits(run: Run, ready: Prepared, splits: dict[str, Split]) -> None:
 
 def write_predictions(run: Run, ready: Prepared, scored: list[Scored], folds: Sequence[int | None]) -> None:
     """Write what was said about each tested clip; probabilities in full, so that runs can be compared.
+
+    Several labels of one clip stand side by side with a bar between them.
 
     The group is the recording; recordings that share an identical sound have the name of one of them, since they too
     stand and fall together.
@@ -50,13 +53,24 @@ def write_predictions(run: Run, ready: Prepared, scored: list[Scored], folds: Se
     def rows() -> Iterator[list[object]]:
         for part, fold in zip(scored, folds, strict=True):
             seeds = [0] * len(part.positions) if part.seeds is None else part.seeds.tolist()
-            columns = (part.positions, part.targets, part.groups, part.probabilities)
-            for position, target, group, likely, seed in zip(
-                *(c.tolist() for c in columns), seeds, strict=True
+            columns = (part.positions, part.groups, part.probabilities)
+            answers = _named(part, labels)
+            for position, group, likely, seed, (label, predicted) in zip(
+                *(c.tolist() for c in columns), seeds, answers, strict=True
             ):
                 clip = clips[int(index[position])]
-                predicted = labels[max(range(len(labels)), key=likely.__getitem__)]
-                told = (clip.path, clip.start, clip.end, labels[target], predicted, fold, seed, names[group])
+                told = (clip.path, clip.start, clip.end, label, predicted, fold, seed, names[group])
                 yield [*told, *map(repr, likely)]
 
     run.write_csv(PREDICTIONS, [*ANSWER, *labels], rows())
+
+
+def _named(part: Scored, labels: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """Yield the label of each row and what was predicted."""
+    if part.said is None:
+        for target, likely in zip(part.targets.tolist(), part.probabilities.tolist(), strict=True):
+            yield labels[target], labels[max(range(len(labels)), key=likely.__getitem__)]
+        return
+    names = np.array(labels, object)
+    for own, said in zip(part.targets.astype(bool), part.said, strict=True):
+        yield SEVERAL.join(names[own]), SEVERAL.join(names[said])

@@ -5,7 +5,7 @@ Rules
 ``official``
     The publisher's folds: one is the test part.
 ``grouped``
-    Stratified by label and grouped by recording (scikit-learn's StratifiedGroupKFold).
+    Stratified by label (of several, the rarest) and grouped by recording (scikit-learn's StratifiedGroupKFold).
 ``random``
     Clip by clip. It exists to show what it hides: see `earmark.leakage`.
 """
@@ -83,7 +83,8 @@ class Rows:
     Parameters
     ----------
     targets
-        int64[n], the class.
+        int64[n], the class. Of several labels it is the one that the fewest clips have, and the number of labels
+        where a clip has none: the parts are made alike in these, and rare labels are the ones at risk.
     groups
         int64[n], the recording; ``names`` are the groups' names, for messages.
     sounds
@@ -94,6 +95,8 @@ class Rows:
         Its name and fingerprint.
     links
         int64[m, 2]: pairs of rows that share a stretch of sound, although their recordings differ.
+    marks
+        bool[n, labels], which labels each clip has; ``None`` where each has exactly one, its class.
     """
 
     targets: IntArray
@@ -103,6 +106,7 @@ class Rows:
     folds: NDArray[np.int32]
     dataset: tuple[str, str]
     links: IntArray = field(default_factory=no_links)
+    marks: NDArray[np.bool_] | None = None
 
     @classmethod
     def of(
@@ -126,14 +130,16 @@ class Rows:
         place = np.full(len(dataset.clips), -1, np.int64)
         place[rows] = np.arange(len(rows))
         links = place[pairs]
+        marks = None if dataset.exclusive else dataset.marks[rows]
         return cls(
-            dataset.targets[rows],
+            dataset.targets[rows] if marks is None else rarest(marks),
             dataset.group_ids[rows],
             dataset.clips.groups[rows].astype(object),
             sounds,
             dataset.clips.folds[rows],
             (dataset.name, fingerprint),
             links[(links >= 0).all(axis=1)],
+            marks,
         )
 
     @classmethod
@@ -146,6 +152,24 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.targets)
+
+    @property
+    def truth(self) -> IntArray | NDArray[np.bool_]:
+        """What is learnt: int64[n], the class, or bool[n, labels]."""
+        return self.targets if self.marks is None else self.marks
+
+    def labels_of(self, rows: IntArray | slice = slice(None)) -> IntArray:
+        """Return the labels that any of some rows have, or any at all, int64, ascending."""
+        if self.marks is None:
+            return np.unique(self.targets[rows])
+        return np.flatnonzero(np.any(self.marks[rows], axis=0)).astype(np.int64)
+
+    def having(self, labels: IntArray, rows: IntArray) -> NDArray[np.bool_]:
+        """Return which of some rows have any of some labels, bool[len(rows)]."""
+        if self.marks is None:
+            return np.isin(self.targets[rows], labels)
+        found: NDArray[np.bool_] = np.any(self.marks[np.ix_(rows, labels)], axis=1)
+        return found
 
     @property
     def present_folds(self) -> tuple[int, ...]:
@@ -236,7 +260,7 @@ class Split:
     @property
     def learnt_classes(self) -> list[int]:
         """The classes that have training clips, ascending."""
-        return [int(c) for c in np.unique(self.rows.targets[self.roles == TRAIN])]
+        return [int(c) for c in self.rows.labels_of(self.positions(TRAIN))]
 
     def positions(self, role: int) -> IntArray:
         """Return the rows that have ``role``, int64, ascending."""
@@ -247,6 +271,18 @@ class Split:
         """How many rows have each role; ``unused`` only where there are any."""
         counts = {name: int((self.roles == i).sum()) for i, name in enumerate(ROLES)}
         return counts if counts["unused"] else {k: v for k, v in counts.items() if k != "unused"}
+
+
+def rarest(marks: NDArray[np.bool_]) -> IntArray:
+    """Return the rarest label of each row of bool[n, labels], int64[n]; the number of labels where a row has none.
+
+    >>> rarest(np.array([[True, True], [True, False], [False, False]])).tolist()
+    [1, 0, 2]
+    """
+    order = np.argsort(marks.sum(axis=0), kind="stable")
+    first = marks[:, order].argmax(axis=1)
+    found: IntArray = np.where(marks.any(axis=1), order[first], marks.shape[1]).astype(np.int64)
+    return found
 
 
 def resolve_rule(rule: str, rows: Rows) -> str:
@@ -378,10 +414,10 @@ def _with_validation(
         # A few large recordings: rather none than much more than was asked for.
         kept_aside &= kept_aside.mean() <= max(2 * settings.validation_share, 1 / 3)
         # A class with a single recording is learnt from, not validated by.
-        orphans = np.setdiff1d(rows.targets[rest], rows.targets[rest[~kept_aside]])
-        needed = rows.joined[rest[np.isin(rows.targets[rest], orphans)]]
+        orphans = np.setdiff1d(rows.labels_of(rest), rows.labels_of(rest[~kept_aside]))
+        needed = rows.joined[rest[rows.having(orphans, rest)]]
         kept_aside &= ~np.isin(rows.joined[rest], needed)
         roles[rest[kept_aside]] = VALIDATION
-    if len(np.unique(rows.targets[roles == TRAIN])) < 2:
+    if len(rows.labels_of(np.flatnonzero(roles == TRAIN))) < 2:
         raise SplitError("Fewer than two classes are left to train on: every class needs several recordings.")
     return Split(roles, rule, settings.seed, rows, fold)

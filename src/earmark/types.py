@@ -240,6 +240,14 @@ class Prediction:
         The labels that may be true, with the coverage that the model promises.
     why
         Why there is no answer; empty where there is one.
+    familiarity
+        0 to 1: the share of known recordings' clips that are no more familiar to the model; ``None`` where it cannot
+        tell.
+    notes
+        What is odd about the sound.
+    labels
+        Every label that is said, the most probable first: of a model of one label a clip that one, of a model of
+        several all that reach their thresholds.
     """
 
     path: str
@@ -250,6 +258,9 @@ class Prediction:
     scores: dict[str, float] = field(default_factory=dict)
     possible: tuple[str, ...] = ()
     why: str = ""
+    familiarity: float | None = None
+    notes: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the record as the command line's JSON shows it."""
@@ -262,4 +273,7 @@ class Prediction:
             "scores": self.scores,
             "possible": list(self.possible),
             "why": self.why,
+            "familiarity": self.familiarity,
+            "notes": list(self.notes),
+            "labels": list(self.labels),
         }

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.audio import LOUDEST, limits, not_finite, pieces
+from earmark.audio.condition import FULL
 from earmark.audio.endings import fault_at_the_end
 from earmark.audio.faults import TRUNCATED, Fault, cut_short
 from earmark.audio.fingerprint import SoundHash
@@ -22,7 +23,6 @@ from earmark.audio.scratch import borrow
 from earmark.audio.sound import Sound, open_sound
 from earmark.types import FloatArray
 
-_FULL = 0.999  # of full scale: from here on a sample counts as clipped
 _FRAME, _FRAMES = 2048, 3  # samples of a frame; of the loudest in a piece of a file the bandwidth is found
 _BLOCK = 32 * _FRAME  # samples measured at a time
 _CHANCE = 5.0  # standard errors of a mean
@@ -184,7 +184,7 @@ class _Look:
             self._tame(mono)
         self._peak = max(self._peak, peak)
         # The largest of few steps is not so near to full scale.
-        most = min(_FULL * sound.full, sound.full - 1) if sound.whole_numbers else _FULL
+        most = min(FULL * sound.full, sound.full - 1) if sound.whole_numbers else FULL
         if peak * sound.full >= most:
             top, bottom = sound.silence + most, sound.silence - most
             self._clipped += int(np.count_nonzero((flat >= top) | (flat <= bottom)))

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from earmark.audio.condition import SILENT
 from earmark.audio.copies import Copy, find_copies
-from earmark.check.clips import SILENT
 from earmark.check.measures import Measures
 from earmark.dataset import NO_FOLD, Dataset
 from earmark.errors import SplitError

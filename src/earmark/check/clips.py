@@ -6,12 +6,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from earmark.audio.condition import CLIPPED, SILENT
 from earmark.check.measures import Measures
 from earmark.dataset import Dataset
 from earmark.types import Problem, problem_of
 
-SILENT = 10 ** (-80 / 20)  # peak, full scale 1
-_CLIPPED = 0.001  # share of samples at full scale
 _OFFSET = 0.01  # mean of the samples, full scale 1
 _NARROW = 0.25  # of half its rate: a clip that holds nothing above was made from one of a lower rate
 # What recorders, editors and telephones use; bat detectors go up to 500 kHz.
@@ -27,7 +26,7 @@ def problems_of_clips(dataset: Dataset, measures: Measures) -> Iterator[tuple[in
     values = measures.values
     marks = {
         "silent": values["peak"] < SILENT,
-        "clipped": values["clipped"] > _CLIPPED,
+        "clipped": values["clipped"] > CLIPPED,
         "offset": np.abs(values["offset"]) > _OFFSET,
         "odd_rate": ~np.isin(values["rate"], list(_RATES)),
         "channel_copies": values["copies"],

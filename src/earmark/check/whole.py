@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from earmark.check.clips import SILENT
+from earmark.audio.condition import SILENT
 from earmark.check.measures import Measures
 from earmark.cut import lengths_of
 from earmark.dataset import Dataset

@@ -220,12 +220,17 @@ def _train(
     metavar="N",
     help="Train each fold N times: with the seed, the next, …; 1 by default.",
 )
+@click.option(
+    "--leave-one-class-out",
+    is_flag=True,
+    help="Judge as well how clips of a class that was not trained on are told: a network more for each class and fold.",
+)
 @options.data
 @options.where
 @options.outcome
 def evaluate(
-    subject: str, dataset: str | None, folds: int | None, seeds: int | None, engine: str, address: str | None,
-    workers: int | None, progress: str, runs: Path, strict: bool, as_json: bool, **choices: Any,
+    subject: str, dataset: str | None, folds: int | None, seeds: int | None, leave_one_class_out: bool, engine: str,
+    address: str | None, workers: int | None, progress: str, runs: Path, strict: bool, as_json: bool, **choices: Any,
 ) -> int:  # fmt: skip
     """Judge a recipe on every fold in turn, or a trained model.
 
@@ -251,11 +256,11 @@ def evaluate(
     with watcher(progress) as terminal:
         if dataset is not None:
             recipe = choices.pop("recipe")
-            given = any(value is not None for value in (seeds, *choices.values()))
+            given = leave_one_class_out or any(value is not None for value in (seeds, *choices.values()))
             if changes or recipe != "default" or given:
                 raise SettingError(
                     "A trained model brings its own recipe: leave out --recipe, --model, --feature, --seed, --seeds,"
-                    " --target, --split, --folds and --set."
+                    " --target, --split, --folds, --leave-one-class-out and --set."
                 )
             made = made.with_data(dataset, **shape)
             result = pipeline.evaluate_bundle(Path(subject), made, terminal, where)
@@ -267,7 +272,7 @@ def evaluate(
             ready.can_train()
             ready.can_hold_runs(runs)
             made, count = made.with_data(subject, **shape), 1 if seeds is None else seeds
-            result = pipeline.evaluate(made, runs, terminal, where, count)
+            result = pipeline.evaluate(made, runs, terminal, where, count, leave_one_class_out)
     show.evaluate(result, as_json)
     return 1 if strict and result.prepared.problems else 0
 

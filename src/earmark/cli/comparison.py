@@ -8,7 +8,7 @@ from rich.table import Table
 
 from earmark.cli.show import console, print_json
 from earmark.cli.words import on_one_line
-from earmark.compare import Comparison, Side
+from earmark.compare import Comparison, McNemar, Side
 from earmark.readers.listing import count
 
 _MOST_SETTINGS = 12
@@ -26,13 +26,30 @@ def _show(found: Comparison) -> None:
     out = console()
     out.print()
     for name, side in (("A", found.a), ("B", found.b)):
-        out.print(f"{name}  [bold]{side.accuracy:.3f}[/]  {_named(side)}")
+        out.print(f"{name}  [bold]{side.score:.3f}[/]  {_named(side)}")
     _differences(found)
     out.print(f"\n[bold]{escape(found.verdict)}[/]")
-    test = found.mcnemar
     out.print(
         f"Over {count(found.clips, 'clip')} of {count(found.groups, 'recording')}, drawn recording by recording."
     )
+    if found.mcnemar is None:
+        out.print("The scores are micro-F1, over all labels of all clips.")
+    else:
+        _second_opinion(found, found.mcnemar)
+    for note in found.notes:
+        out.print(f"Note: {note}", markup=False, style="dim")
+    score = "recall" if found.mcnemar else "F1"
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("class")
+    for column in ("clips", f"{score} A", f"{score} B", "B less A"):
+        table.add_column(column, justify="right")
+    for label, row in found.per_class.items():
+        scores = (f"{row['a']:.2f}", f"{row['b']:.2f}", f"{row['difference']:+.2f}")
+        table.add_row(escape(on_one_line(label)), f"{row['clips']:,}", *scores)
+    out.print(table)
+
+
+def _second_opinion(found: Comparison, test: McNemar) -> None:
     alone = len(found.a.seeds) == len(found.b.seeds) == 1
     clips = count(test.only_a, "clip")
     told = (
@@ -40,17 +57,7 @@ def _show(found: Comparison) -> None:
         if alone
         else f"A is right more often on {clips}, B on {test.only_b:,}: McNemar's"
     )
-    out.print(f"{told} exact p = {test.p:.2g}.")
-    for note in found.notes:
-        out.print(f"Note: {note}", markup=False, style="dim")
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("class")
-    for column in ("clips", "recall A", "recall B", "B less A"):
-        table.add_column(column, justify="right")
-    for label, row in found.per_class.items():
-        scores = (f"{row['a']:.2f}", f"{row['b']:.2f}", f"{row['difference']:+.2f}")
-        table.add_row(escape(on_one_line(label)), f"{row['clips']:,}", *scores)
-    out.print(table)
+    console().print(f"{told} exact p = {test.p:.2g}.")
 
 
 def _named(side: Side) -> str:

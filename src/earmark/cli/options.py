@@ -115,7 +115,7 @@ training = _all(
     click.option(
         "--target",
         metavar="GOAL=VALUE",
-        help="Answer only what is sure enough: precision=0.95, recall=0.9, or cost=5 (of a wrong answer).",
+        help="Answer only what is sure enough: precision=0.95, recall=0.9, cost=5 (of a wrong answer), or f1.",
     ),
     change,
 )

@@ -13,6 +13,7 @@ from earmark.errors import AudioError
 from earmark.types import Prediction
 
 _TOP = 3
+_LAST = ("possible", "why", "familiarity", "notes", "labels", "error")
 Result = Prediction | AudioError
 
 
@@ -62,14 +63,17 @@ def _jsonl(results: Iterable[Result], labels: Sequence[str], out: TextIO) -> Non
 
 def _csv(results: Iterable[Result], labels: Sequence[str], out: TextIO) -> None:
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["path", "start", "end", "label", "score", *labels, "possible", "why", "error"])
+    writer.writerow(["path", "start", "end", "label", "score", *labels, *_LAST])
     for r in results:
         if isinstance(r, AudioError):
-            writer.writerow([r.path, *[""] * (6 + len(labels)), r.reason])
+            writer.writerow([r.path, *[""] * (3 + len(labels) + len(_LAST)), r.reason])
         else:
             scores = [f"{r.scores[label]:.6f}" for label in labels]
             told = [r.path, f"{r.start:g}", f"{r.end:.3f}", r.label or "", f"{r.score:.6f}", *scores]
-            writer.writerow([*told, "|".join(r.possible), r.why, ""])
+            familiar = "" if r.familiarity is None else f"{r.familiarity:.4f}"
+            writer.writerow(
+                [*told, "|".join(r.possible), r.why, familiar, "; ".join(r.notes), "|".join(r.labels), ""]
+            )
 
 
 def _table(results: Iterable[Result], labels: Sequence[str], out: TextIO) -> None:
@@ -77,10 +81,16 @@ def _table(results: Iterable[Result], labels: Sequence[str], out: TextIO) -> Non
     for r in results:
         if isinstance(r, AudioError):
             continue  # it was named on stderr
-        ranked = sorted(r.scores.items(), key=lambda item: -item[1])[:_TOP]
-        others = "  ".join(f"{label} {score:.2f}" for label, score in ranked[1:])
+        ranked = sorted(r.scores.items(), key=lambda item: -item[1])
+        more = "".join(f", {label} {r.scores[label]:.2f}" for label in r.labels[1:])
+        shown = (
+            [item for item in ranked if item[0] not in r.labels][: _TOP - 1] if r.labels else ranked[1:_TOP]
+        )
+        others = "  ".join(f"{label} {score:.2f}" for label, score in shown)
         if r.label is None:
             others = f"{r.why}; {ranked[0][0]} {r.score:.2f}  {others}" if ranked else r.why
-        line = f"{r.label or 'unknown':<{width}}  {r.score:.2f}  {r.path}  ({others})"
+        notes = "".join(f"  [{note}]" for note in r.notes)
+        beside = f"  ({others})" if others else ""
+        line = f"{r.label or 'unknown':<{width}}  {r.score:.2f}{more}  {r.path}{beside}{notes}"
         out.write(on_one_line(line) + "\n")
         out.flush()

@@ -171,7 +171,9 @@ class Terminal:
         if one.rule != "random" and not all(s.counts["validation"] for s in splits):
             self.say("", "No validation part, so that training runs all its epochs.", "yellow")
         unlearnt = {
-            dataset.labels[c] for s in splits for c in set(s.rows.targets.tolist()) - set(s.learnt_classes)
+            dataset.labels[c]
+            for s in splits
+            for c in set(s.rows.labels_of().tolist()) - set(s.learnt_classes)
         }
         if unlearnt:
             names = ", ".join(sorted(unlearnt))
@@ -197,7 +199,10 @@ class Terminal:
             if tasks == 1:  # of several networks one accuracy would say nothing about the others
                 validated = entry.get("validation_accuracy")
                 beside = f" (validation {validated:.2f})" if validated is not None else ""
-                parts.append(f"accuracy {entry['accuracy']:.2f}{beside}")
+                if "accuracy" in entry:
+                    parts.append(f"accuracy {entry['accuracy']:.2f}{beside}")
+                if "validation_map" in entry:
+                    parts.append(f"validation mAP {entry['validation_map']:.2f}")
             return " · ".join([*parts, f"{self._rows / self._elapsed:,.0f} clips/s"])
 
         self._draw(text)

@@ -10,9 +10,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from earmark.cli.unknown import show_unknown
 from earmark.cli.words import on_one_line
 from earmark.decide import NEVER
-from earmark.evaluate import LEAST_GROUPS, Report
+from earmark.evaluate import LEAST_GROUPS, LabelReport, Report
 from earmark.leakage import Leakage
 from earmark.readers.listing import count
 
@@ -32,13 +33,15 @@ def train(result: TrainResult, as_json: bool) -> None:
         return print_json(result.to_dict())
     out, report = console(), result.report
     if result.split.rule == "random":
-        out.print(f"\nAccuracy [bold]{report.accuracy:.3f}[/] on {report.clips:,} clips of a random split,")
+        out.print(
+            f"\n{_name(report)} [bold]{report.score:.3f}[/] on {report.clips:,} clips of a random split,"
+        )
         _leak_line(out, result.leakage, result.prepared.dataset.grouping is not None)
         if result.honest is not None:
             honest = result.honest.report
-            each = ", ".join(f"{f['accuracy']:.3f}" for f in result.honest.folds)
+            each = ", ".join(f"{f[honest.main]:.3f}" for f in result.honest.folds)
             out.print(
-                f"[bold]The honest score of the same recipe is {honest.accuracy:.3f}[/] ± {honest.sd:.3f} ({each}),"
+                f"[bold]The honest score of the same recipe is {honest.score:.3f}[/] ± {honest.sd:.3f} ({each}),"
                 f"\nby {escape(result.honest.protocol)}: expect that on new recordings."
             )
         else:
@@ -47,7 +50,7 @@ def train(result: TrainResult, as_json: bool) -> None:
         fold = f" of fold {result.split.test_fold}" if result.split.test_fold is not None else ""
         unit = "recording" if result.prepared.dataset.grouping else "file"
         out.print(
-            f"\nAccuracy [bold]{report.accuracy:.3f}[/] ({_interval(report)}), macro-F1 {report.macro_f1:.3f},"
+            f"\n{_name(report)} [bold]{report.score:.3f}[/] ({_interval(report)}), {_beside(report)},"
             f"\non {count(report.clips, 'clip')}{fold} from {count(report.groups, unit)} not heard in training."
         )
     _per_class(out, report)
@@ -81,34 +84,46 @@ def evaluate(result: EvaluateResult, as_json: bool) -> None:
     several = len(report.seeds) > 1
     if folds:
         table = Table(box=box.SIMPLE_HEAD, title_justify="left")
-        for column in ("fold", "clips", "accuracy", *(["± over seeds"] if several else [])):
+        for column in ("fold", "clips", _name(report, "accuracy"), *(["± over seeds"] if several else [])):
             table.add_column(column, justify="right")
         for fold in folds:
             over = [f"{fold['sd']:.3f}"] if several else []
-            table.add_row(str(fold["fold"]), f"{fold['n']:,}", f"{fold['accuracy']:.3f}", *over)
+            table.add_row(str(fold["fold"]), f"{fold['n']:,}", f"{fold[report.main]:.3f}", *over)
         out.print(table)
     spread = f" ± {report.sd:.3f}" if len(folds) > 1 else ""
     if several:
         spread += f" over folds, ± {report.sd_seeds:.3f} over {len(report.seeds)} seeds"
     out.print(
-        f"Accuracy [bold]{report.accuracy:.3f}[/]{spread} ({_interval(report)}), macro-F1"
-        f" {report.macro_f1:.3f}, mAP {report.mean_average_precision:.3f}: {escape(result.judged.protocol)}."
+        f"{_name(report)} [bold]{report.score:.3f}[/]{spread} ({_interval(report)}),"
+        f" {_beside(report)}{_ranking(report)}: {escape(result.judged.protocol)}."
     )
     if several:
         each = ", ".join(f"{value:.3f}" for value in report.seeds.values())
         out.print(f"Seeds {', '.join(map(str, report.seeds))}: {each}.")
+    if isinstance(report, LabelReport):
+        _answers(out, report)
+        if result.baseline is not None:
+            out.print(f"Chance: always answering with the labels' shares has mAP {result.baseline:.3f}.")
     _calibration(out, result)
     if result.left_out:
         out.print(
             f"{count(result.left_out, 'clip')} left out of the test: the model was trained on their recordings."
         )
     if result.random is not None and result.random_leakage is not None:
-        claimed, known = result.random.report.accuracy, result.prepared.dataset.grouping is not None
-        verb = "would have claimed" if claimed > report.accuracy else "of the same clips scores"
+        claimed, known = result.random.report.score, result.prepared.dataset.grouping is not None
+        verb = "would have claimed" if claimed > report.score else "of the same clips scores"
         out.print(f"\nA random split {verb} {claimed:.3f},", style="dim")
         _leak_line(out, result.random_leakage, known, "dim")
     _per_class(out, report)
-    _confusion(out, report)
+    if isinstance(report, Report):
+        _confusion(out, report)
+    if result.unknown is not None:
+        show_unknown(out, result.unknown)
+    if result.suspects and result.suspects["flagged"]:
+        out.print(
+            f"{result.suspects['flagged']:,} of {count(result.suspects['judged'], 'label')} may be wrong: suspects.csv"
+            " of the run is a list to listen to, not to believe."
+        )
     if result.run:
         out.print(f"Run    {result.run}", markup=False)
     skipped(result.prepared.table.skipped)
@@ -129,7 +144,9 @@ def _decision(out: Console, result: TrainResult) -> None:
         for label, value in zip(result.prepared.dataset.labels, decision.thresholds, strict=False)
         if value >= NEVER
     ]
-    if decision.target:
+    if not decision.exclusive:
+        out.print(f"A label is said where it reaches its own threshold, set for {decision.target}.")
+    elif decision.target:
         out.print(f"Answered are clips that are sure enough for {decision.target}; the others are unknown.")
     if never:
         out.print(
@@ -148,7 +165,7 @@ def _calibration(out: Console, result: EvaluateResult) -> None:
         f"Calibration error {told('ece')} (adaptive {told('ece_adaptive')}), negative log-likelihood"
         f" {told('nll')}, Brier score {told('brier')}."
     )
-    if result.decision is None:
+    if result.decision is None or result.decision["sets"] is None:
         return
     sets, answers = result.decision["sets"], result.decision["answers"]
     out.print(
@@ -183,24 +200,52 @@ def _leak_line(out: Console, found: Leakage, known: bool, style: str = "yellow")
     out.print(
         f"but {found.test_clips_sharing_a_sound:,} of its {found.test_clips:,} test clips ({found.share:.1%}) share"
         f" a recording{', or a copy,' * more} with training;\nan oracle that only recognises recordings would score"
-        f" {found.oracle_accuracy:.3f}.",
+        f" {found.oracle:.3f}.",
         style=style,
     )
 
 
-def _interval(report: Report) -> str:
+def _name(report: Report | LabelReport, accuracy: str = "Accuracy") -> str:
+    return accuracy if isinstance(report, Report) else "mAP"
+
+
+def _beside(report: Report | LabelReport) -> str:
+    if isinstance(report, Report):
+        return f"macro-F1 {report.macro_f1:.3f}"
+    return f"micro-F1 {report.micro['f1']:.3f}, macro-F1 {report.macro['f1']:.3f}"
+
+
+def _ranking(report: Report | LabelReport) -> str:
+    if isinstance(report, Report):
+        return f", mAP {report.mean_average_precision:.3f}"
+    return f", lwlrap {report.lwlrap:.3f}"
+
+
+def _answers(out: Console, report: LabelReport) -> None:
+    micro, (low, high) = report.micro, report.interval_micro_f1
+    sure = f" (95 % interval {low:.3f} to {high:.3f})" if report.groups >= LEAST_GROUPS else ""
+    out.print(
+        f"Of the labels that are said {micro['precision']:.1%} are true, of those that are true {micro['recall']:.1%}"
+        f" are said: micro-F1 {micro['f1']:.3f}{sure}."
+    )
+
+
+def _interval(report: Report | LabelReport) -> str:
     if report.groups < LEAST_GROUPS:
         return f"no interval from {count(report.groups, 'recording')}"
     return f"95 % interval {report.interval[0]:.3f} to {report.interval[1]:.3f}"
 
 
-def _per_class(out: Console, report: Report) -> None:
+def _per_class(out: Console, report: Report | LabelReport) -> None:
     table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("class")
-    for column in ("clips", "precision", "recall", "F1", "AP"):
+    table.add_column("class" if isinstance(report, Report) else "label")
+    columns = {"precision": "precision", "recall": "recall", "f1": "F1", "average_precision": "AP"}
+    if isinstance(report, LabelReport):
+        columns |= {"auroc": "AUROC", "threshold": "threshold"}
+    for column in ("clips", *columns.values()):
         table.add_column(column, justify="right")
     for label, row in report.per_class.items():
-        values = (row[k] for k in ("precision", "recall", "f1", "average_precision"))
+        values = (row[k] for k in columns)
         shown = ("–" if value is None else f"{value:.2f}" for value in values)
         table.add_row(escape(label), f"{int(row['clips'] or 0):,}", *shown)
     out.print(table)

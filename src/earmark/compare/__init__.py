@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from earmark.compare.answers import Answers, read_answers
 from earmark.compare.comparison import Comparison, McNemar, Side
+from earmark.compare.multilabel import Pair
 from earmark.errors import DataError
 from earmark.evaluate import LEAST_GROUPS, interval_of_ratio
 from earmark.types import IntArray
@@ -32,24 +33,25 @@ def compare(a: Path, b: Path, seed: int = 0) -> Comparison:
     """Compare two runs, of ``evaluate`` or ``train``, on the clips that both tested.
 
     A clip counts by the share of a run's seeds that got it right, so that runs of different seeds, and of different
-    numbers of seeds, can be compared.
+    numbers of seeds, can be compared. Where clips have any number of labels, what is compared is the micro-F1.
 
     Raises
     ------
     PathError, RunError
         When a folder is no finished run.
     DataError
-        When the runs do not belong together: other labels, too few clips in common, or only one has a random split.
+        When the runs do not belong together: other labels, one label a clip or several, too few clips in common, or
+        only one has a random split.
     """
     one, other = read_answers(a), read_answers(b)
     _belong_together(one, other)
     mine, theirs = _shared(one, other)
-    shared, truth = len(mine), one.targets[mine]
-    if wrong := np.flatnonzero(truth != other.targets[theirs]).tolist():
-        path, labels = one.keys[mine[wrong[0]]][0], one.labels
+    shared = len(mine)
+    if wrong := np.flatnonzero((one.marks[mine] != other.marks[theirs]).any(axis=1)).tolist():
+        clip, twin = int(mine[wrong[0]]), int(theirs[wrong[0]])
         raise DataError(
-            f"{a} and {b} are not of the same data: {path} is '{labels[truth[wrong[0]]]}' in one and"
-            f" '{labels[other.targets[theirs[wrong[0]]]]}' in the other."
+            f"{a} and {b} are not of the same data: {one.keys[clip][0]} is '{one.named(clip)}' in one and"
+            f" '{other.named(twin)}' in the other."
         )
     units = _units(one.groups[mine], other.groups[theirs])
     groups = int(units.max(initial=-1)) + 1
@@ -59,7 +61,26 @@ def compare(a: Path, b: Path, seed: int = 0) -> Comparison:
             f" common; at least {LEAST_CLIPS} of {LEAST_GROUPS} are needed. Evaluate both on the same data set, and"
             " with the same --split, --folds and --seed."
         )
-    right_a, right_b = one.right[mine], other.right[theirs]
+    notes = _notes(one, other, shared, groups)
+    if not one.exclusive:
+        pair = Pair(one.marks[mine], one.said[mine], other.said[theirs], units)
+        low, high = pair.interval(seed)
+        enough = pair.differing >= LEAST_DIFFERING
+        score_a, score_b = pair.scores
+        return Comparison(
+            Side(a, one.model, score_a, one.seeds, len(one.keys)),
+            Side(b, other.model, score_b, other.seeds, len(other.keys)),
+            shared,
+            groups,
+            _differing(one, other),
+            score_b - score_a if abs(score_b - score_a) > 1e-9 else 0.0,
+            (low, high),
+            None if not enough or low <= 0 <= high else "b" if low > 0 else "a",
+            None,
+            pair.by_label(one.labels),
+            notes,
+        )
+    truth, right_a, right_b = one.targets[mine], one.right[mine], other.right[theirs]
     gain = right_b - right_a
     by_group = np.bincount(units, gain).astype(np.float64)
     by_group[np.abs(by_group) < 1e-9] = 0.0  # sums of thirds
@@ -81,7 +102,7 @@ def compare(a: Path, b: Path, seed: int = 0) -> Comparison:
         better,
         mcnemar(right_a, right_b),
         _by_class(one.labels, truth, right_a, right_b),
-        _notes(one, other, shared, groups),
+        notes,
     )
 
 
@@ -114,6 +135,12 @@ def _belong_together(a: Answers, b: Answers) -> None:
         raise DataError(
             f"{a.run} and {b.run} know different labels, so that their answers cannot be compared. Only one has:"
             f" {some}."
+        )
+    if a.exclusive != b.exclusive:
+        several = b.run if a.exclusive else a.run
+        raise DataError(
+            f"{several} gives clips any number of labels, and the other run exactly one, so that their answers cannot"
+            " be compared. Evaluate both on the same data set."
         )
     if a.random != b.random:
         leaky = a.run if a.random else b.run
@@ -185,7 +212,7 @@ def _notes(a: Answers, b: Answers, shared: int, groups: int) -> tuple[str, ...]:
         notes.append(
             "No recordings are known, so that each file counts as one: the interval may be too narrow."
         )
-    elif shared > groups:
+    elif shared > groups and a.exclusive:
         notes.append(
             f"McNemar's test takes {shared:,} clips for independent, but they come from {groups:,} recordings: the"
             " interval is over recordings."

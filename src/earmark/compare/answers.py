@@ -8,11 +8,12 @@ import math
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.labels.spans import SEVERAL
 from earmark.runs import ANSWER, PREDICTIONS, damaged, finished, read_object, read_text
 from earmark.types import IntArray
 
@@ -20,6 +21,7 @@ _LONGEST_SEED = 10  # digits
 _REPORT, _RECIPE = "report.json", "recipe.toml"
 
 Key = tuple[str, str, str]
+Labels = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,10 +38,12 @@ class Answers:
         In the order of the model's outputs.
     keys
         Path, start and end of each clip, as they are written.
-    targets, groups
-        int64[n]: the label, and the recording by a number of its own.
-    right
-        float64[n]: the share of seeds that answered with the label.
+    groups
+        int64[n]: the recording by a number of its own.
+    marks
+        bool[n, labels]: those that each clip has.
+    said
+        float64[n, labels]: the share of seeds that answered with each.
     seeds
         Those that answered.
     settings
@@ -48,19 +52,38 @@ class Answers:
         True when the test clips are those of a random split.
     groups_known
         Whether the data set knows recordings.
+    exclusive
+        Whether each clip has exactly one label.
     """
 
     run: Path
     model: str
     labels: tuple[str, ...]
     keys: tuple[Key, ...]
-    targets: IntArray
     groups: IntArray
-    right: NDArray[np.float64]
+    marks: NDArray[np.bool_]
+    said: NDArray[np.float64]
     seeds: tuple[int, ...]
     settings: dict[str, Any]
     random: bool
     groups_known: bool
+    exclusive: bool = True
+
+    @property
+    def targets(self) -> IntArray:
+        """int64[n]: the label of each clip, where it has one."""
+        targets: IntArray = self.marks.argmax(axis=1).astype(np.int64)
+        return targets
+
+    @property
+    def right(self) -> NDArray[np.float64]:
+        """float64[n]: the share of seeds that answered with the label, where each clip has one."""
+        right: NDArray[np.float64] = self.said[np.arange(len(self.said)), self.targets]
+        return right
+
+    def named(self, clip: int) -> str:
+        """Return the labels of a clip as they are written."""
+        return SEVERAL.join(self.labels[i] for i in np.flatnonzero(self.marks[clip]))
 
 
 def read_answers(run: Path) -> Answers:
@@ -75,7 +98,8 @@ def read_answers(run: Path) -> Answers:
     """
     finished(run)
     report = read_object(run / _REPORT)
-    table = _Table.read(run / PREDICTIONS)
+    exclusive = report.get("exclusive") is not False
+    table = _Table.read(run / PREDICTIONS, exclusive)
     split, told = report.get("split"), report.get("random_split") or report.get("leakage")
     return Answers(
         run,
@@ -85,6 +109,7 @@ def read_answers(run: Path) -> Answers:
         settings=_settings(run / _RECIPE),
         random=isinstance(split, dict) and split.get("rule") == "random",
         groups_known=isinstance(told, dict) and told.get("groups_known") is True,
+        exclusive=exclusive,
     )
 
 
@@ -114,14 +139,14 @@ def _plain(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """The predictions, a row a clip and seed: its place, label, answer, seed and group."""
+    """The predictions, a row a clip and seed: its place, labels, answers, seed and group."""
 
     path: Path
     labels: tuple[str, ...]
-    rows: list[tuple[Key, int, bool, int, str]]
+    rows: list[tuple[Key, Labels, Labels, int, str]]
 
     @classmethod
-    def read(cls, path: Path) -> _Table:
+    def read(cls, path: Path, exclusive: bool) -> _Table:
         fixed = len(ANSWER)
         try:
             lines = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
@@ -129,14 +154,15 @@ class _Table:
             labels = tuple(header[fixed:])
             if tuple(header[:fixed]) != ANSWER or len(set(labels)) != len(labels) or len(labels) < 2:
                 raise damaged(path, f"its header is not {', '.join(ANSWER)} and the labels")
-            index = {label: i for i, label in enumerate(labels)}
+            index: dict[str, Labels] = {label: (i,) for i, label in enumerate(labels)}
             rows = []
             for row in lines:
-                if len(row) != len(header) or row[3] not in index or row[4] not in index:
+                own, said = (_labels(text, index, exclusive) for text in (row + [""] * fixed)[3:5])
+                if len(row) != len(header) or own is None or said is None:
                     raise damaged(path, f"line {lines.line_num} is not a clip with its labels")
                 if not row[6].isdecimal() or len(row[6]) > _LONGEST_SEED:
                     raise damaged(path, f"line {lines.line_num}: '{row[6]}' is no seed")
-                rows.append(((row[0], row[1], row[2]), index[row[3]], row[3] == row[4], int(row[6]), row[7]))
+                rows.append(((row[0], row[1], row[2]), own, said, int(row[6]), row[7]))
         except csv.Error as error:
             raise damaged(path, str(error)) from None
         if not rows:
@@ -145,13 +171,12 @@ class _Table:
 
     def clips(
         self,
-    ) -> tuple[tuple[Key, ...], IntArray, IntArray, NDArray[np.float64], tuple[int, ...]]:
-        """Return keys, targets, groups, right and seeds; each clip once."""
+    ) -> tuple[tuple[Key, ...], IntArray, NDArray[np.bool_], NDArray[np.float64], tuple[int, ...]]:
+        """Return keys, groups, marks, said and seeds; each clip once."""
         places: dict[Key, int] = {}
         for row in self.rows:
             places.setdefault(row[0], len(places))
         place = np.array([places[row[0]] for row in self.rows], np.int64)
-        targets, hits = np.array([[row[1], row[2]] for row in self.rows], np.int64).T
         seeds = np.array([row[3] for row in self.rows], np.int64)
         names = np.unique(np.array([row[4] for row in self.rows], object), return_inverse=True)[1].reshape(-1)
         count, present = len(places), np.unique(seeds)
@@ -161,13 +186,33 @@ class _Table:
         pairs = np.unique(np.stack([place, seeds], axis=1), axis=0)
         if len(pairs) != len(place) or (told != len(present)).any():
             raise damaged(self.path, "not every seed answers every clip once")
-        if (targets != targets[first[place]]).any() or (names != names[first[place]]).any():
+        own = (self.rows[i][1] for i in first[place].tolist())
+        changed = any(row[1] != labels for row, labels in zip(self.rows, own, strict=True))
+        if changed or (names != names[first[place]]).any():
             raise damaged(self.path, "a clip has two labels or two recordings")
-        right = np.bincount(place, hits, count) / told
+        marks, said = self._table(1, place, count) > 0, self._table(2, place, count) / told[:, None]
         return (
             tuple(places),
-            targets[first],
             names[first].astype(np.int64),
-            right,
+            marks,
+            said,
             tuple(int(s) for s in present),
         )
+
+    def _table(self, column: Literal[1, 2], place: IntArray, count: int) -> NDArray[np.float64]:
+        """Return how often each label stands in a column of each clip, float64[clips, labels]."""
+        held = [row[column] for row in self.rows]
+        rows = np.repeat(place, [len(labels) for labels in held])
+        values = np.array([label for labels in held for label in labels], np.int64)
+        table = np.bincount(rows * len(self.labels) + values, minlength=count * len(self.labels))
+        return table.reshape(count, -1).astype(np.float64)
+
+
+def _labels(text: str, index: dict[str, Labels], exclusive: bool) -> Labels | None:
+    """Return the labels of a cell, or ``None`` where it names none that the run has."""
+    if exclusive or text in index:
+        return index.get(text)
+    try:
+        return tuple(sorted({index[label][0] for label in text.split(SEVERAL)})) if text else ()
+    except KeyError:
+        return None

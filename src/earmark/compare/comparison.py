@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,8 @@ class Side:
     ----------
     run, model
         Its folder, and the name of what was trained.
-    accuracy
-        Share of right answers, the mean over its seeds.
+    score
+        Share of right answers, the mean over its seeds; where clips have any number of labels, the micro-F1.
     seeds
         Those that answered.
     clips
@@ -25,7 +25,7 @@ class Side:
 
     run: Path
     model: str
-    accuracy: float
+    score: float
     seeds: tuple[int, ...]
     clips: int
 
@@ -58,13 +58,14 @@ class Comparison:
     differs
         The settings of the recipes that are not the same, each with the values of a and b; ``None`` for none.
     difference, interval
-        Accuracy of b less that of a, and its 95 % interval by paired bootstrap over groups.
+        Score of b less that of a, and its 95 % interval by paired bootstrap over groups.
     better
         ``"a"`` or ``"b"`` where the difference is more than noise, else ``None``.
     mcnemar
-        A second opinion, over clips.
+        A second opinion, over clips; ``None`` where they have any number of labels.
     per_class
-        For each label that was tested: clips, the recall of a and of b, and the difference.
+        For each label that was tested: clips, the recall of a and of b, and the difference; where clips have any number
+        of labels, of the F1.
     notes
         What to know before believing it, each a sentence.
     """
@@ -77,16 +78,22 @@ class Comparison:
     difference: float
     interval: tuple[float, float]
     better: str | None
-    mcnemar: McNemar
+    mcnemar: McNemar | None
     per_class: dict[str, dict[str, float]]
     notes: tuple[str, ...]
+
+    @property
+    def measure(self) -> str:
+        """What is compared: ``"accuracy"``, or ``"micro_f1"`` where clips have any number of labels."""
+        return "accuracy" if self.mcnemar else "micro_f1"
 
     @property
     def verdict(self) -> str:
         """The outcome in a sentence."""
         low, high = self.interval
         if self.difference == 0:
-            way = "they are right equally often" + (", and on every recording" if low == high else "")
+            alike = "are right equally often" if self.mcnemar else "score alike"
+            way = f"they {alike}" + (", and on every recording" if low == high else "")
             return f"The two cannot be told apart: {way}."
         ahead, behind = ("B", "A") if self.difference >= 0 else ("A", "B")
         if self.difference < 0:
@@ -107,13 +114,12 @@ class Comparison:
             name: {
                 "run": str(side.run),
                 "model": side.model,
-                "accuracy": side.accuracy,
+                self.measure: side.score,
                 "seeds": list(side.seeds),
                 "clips": side.clips,
             }
             for name, side in (("a", self.a), ("b", self.b))
         }
-        mcnemar = {"only_a": self.mcnemar.only_a, "only_b": self.mcnemar.only_b, "p": self.mcnemar.p}
         return {
             **sides,
             "clips": self.clips,
@@ -123,7 +129,7 @@ class Comparison:
             "interval": list(self.interval),
             "better": self.better,
             "verdict": self.verdict,
-            "mcnemar": mcnemar,
+            "mcnemar": asdict(self.mcnemar) if self.mcnemar else None,
             "per_class": self.per_class,
             "notes": list(self.notes),
         }

@@ -14,6 +14,7 @@ from earmark.types import IntArray
 NEVER = 2.0  # no probability reaches it
 LEAST = 5  # answers that a precision can be told from
 _GOALS = ("precision", "recall", "cost")
+_F1 = "f1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +26,9 @@ class Target:
     goal
         ``"precision"``: that share of the answers is right. ``"recall"``: that share of the clips of a label is
         answered, and rightly. ``"cost"``: a wrong answer costs so many times what a missing one does; least in all.
+        ``"f1"``: the harmonic mean of a label's precision and recall is as high as it can be.
     value
-        Above 0; a share is at most 1.
+        Above 0; a share is at most 1. Of ``"f1"`` it is 1 and means nothing.
     """
 
     goal: str
@@ -46,6 +48,8 @@ class Target:
         >>> Target.of("precision=0.95")
         Target(goal='precision', value=0.95)
         """
+        if text.strip() == _F1:
+            return cls(_F1, 1.0)
         goal, equals, number = (part.strip() for part in text.partition("="))
         try:
             value = float(number)
@@ -55,7 +59,7 @@ class Target:
         if goal not in _GOALS or not equals or not 0 < value <= most:
             raise SettingError(
                 f"[decide] target is '{text}', but must be precision=SHARE or recall=SHARE, the share above 0 and at"
-                " most 1, or cost=TIMES, what a wrong answer costs where a missing one costs 1."
+                " most 1, or cost=TIMES, what a wrong answer costs where a missing one costs 1, or f1."
             )
         return cls(goal, value)
 
@@ -108,6 +112,8 @@ def threshold(scores: NDArray[np.floating], right: NDArray[np.bool_], wanted: in
     if target.goal == "recall":
         good = np.flatnonzero(hits >= target.value * wanted)
         return float(ranked[good[0]]) if len(good) and wanted else 0.0
+    if target.goal == _F1:
+        return float(ranked[int(np.argmax(hits / (answers + wanted)))]) if hits.any() else NEVER
     costs = np.append(target.value * (answers - hits) + (wanted - hits), wanted)
     best = int(np.argmin(costs))
     return float(ranked[best]) if best < len(ranked) else NEVER

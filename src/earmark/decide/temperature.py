@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from earmark.types import FloatArray, IntArray
 
 COLDEST, HOTTEST = 0.02, 50.0
-_LEAST = 20  # clips that a temperature can be learnt from
+LEAST = 20  # clips that a temperature can be learnt from
 _DOUBT = 5  # recordings: from so many, half of what they say is believed
 
 
@@ -22,14 +24,17 @@ def softmax(logits: NDArray[np.floating], temperature: float = 1.0) -> FloatArra
     return probabilities
 
 
-def sharpness(logits: NDArray[np.floating]) -> float:
+def sharpness(logits: NDArray[np.floating], exclusive: bool = True) -> float:
     """Return how far apart a network holds its logits, [n, labels]: the median over clips of their spread.
+
+    Where labels are not exclusive, it is how far from 0.
 
     Networks that stopped early hold them close, those that trained long hold them far, and a temperature that fits one
     does not fit the other. Divided by this they are alike.
     """
     centred = np.asarray(logits, np.float64)
-    centred = centred - centred.mean(axis=1, keepdims=True)
+    if exclusive:  # softmax does not see what all labels have in common
+        centred = centred - centred.mean(axis=1, keepdims=True)
     return max(float(np.sqrt(np.median((centred**2).mean(axis=1)))), 1e-6)
 
 
@@ -60,9 +65,7 @@ def fit_temperature(logits: NDArray[np.floating], targets: IntArray, groups: Int
     >>> round(float(softmax(logits, temperature)[0, 0]), 2)
     0.75
     """
-    from scipy.optimize import minimize_scalar
-
-    if len(targets) < _LEAST:
+    if len(targets) < LEAST:
         return 1.0
     scores = np.asarray(logits, np.float64)
     rows = np.arange(len(targets))
@@ -78,6 +81,13 @@ def fit_temperature(logits: NDArray[np.floating], targets: IntArray, groups: Int
         meant = (1 - doubt) * true + rest * (likely.sum(axis=1) - true)
         return float(weights @ ((likely**2).sum(axis=1) - 2 * meant))
 
+    return best_temperature(brier, len(names))
+
+
+def best_temperature(brier: Callable[[float], float], recordings: int) -> float:
+    """Return the temperature with the least score, a function of its logarithm; from few recordings drawn to 1."""
+    from scipy.optimize import minimize_scalar
+
     # There may be more than one minimum: the best of a grid, then down from there.
     grid = np.linspace(np.log(COLDEST), np.log(HOTTEST), 60)
     best = grid[int(np.argmin([brier(at) for at in grid]))]
@@ -85,7 +95,7 @@ def fit_temperature(logits: NDArray[np.floating], targets: IntArray, groups: Int
     found = minimize_scalar(
         brier, bounds=(best - step, best + step), method="bounded", options={"xatol": 1e-6}
     )
-    believed = len(names) / (len(names) + _DOUBT)
+    believed = recordings / (recordings + _DOUBT)
     return float(np.exp(np.clip(found.x, grid[0], grid[-1]) * believed))
 
 

@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from earmark.evaluate.calibration import Bin, Calibration, calibration_error, reliability
 from earmark.evaluate.decided import decided
-from earmark.evaluate.interval import LEAST_GROUPS, interval, interval_of_ratio
+from earmark.evaluate.interval import LEAST_GROUPS, RESAMPLES, interval, interval_of_ratio, widened
 from earmark.evaluate.metrics import (
     PerClass,
-    average_precision,
-    average_precisions,
     brier_score,
     per_class,
+    precisions_of_classes,
 )
+from earmark.evaluate.multilabel import LabelReport, report_of_labels
 from earmark.evaluate.scored import Scored, joined
+from earmark.ranking import average_precision
 from earmark.types import IntArray
 
 __all__ = [
     "LEAST_GROUPS",
+    "RESAMPLES",
     "Bin",
     "Calibration",
+    "LabelReport",
     "Report",
     "Scored",
     "average_precision",
@@ -37,7 +40,9 @@ __all__ = [
     "joined",
     "reliability",
     "report",
+    "report_of_labels",
     "spread",
+    "widened",
 ]
 
 
@@ -79,6 +84,18 @@ class Report:
     calibration: Calibration
     clips: int
     groups: int
+
+    main: ClassVar[str] = "accuracy"
+
+    @property
+    def score(self) -> float:
+        """The one number that stands for all."""
+        return self.accuracy
+
+    @property
+    def headline(self) -> dict[str, Any]:
+        """The scores that stand for all, ready for JSON."""
+        return {"accuracy": self.accuracy, "macro_f1": self.macro_f1, "interval": list(self.interval)}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report ready for JSON."""
@@ -137,7 +154,10 @@ def report(folds: list[Scored], labels: tuple[str, ...], seed: int = 0) -> Repor
 def calibration(parts: list[Scored]) -> Calibration:
     """Measure how far the probabilities of some rows can be believed, all taken together."""
     targets = np.concatenate([part.targets for part in parts])
-    return Calibration.of(np.concatenate([part.probabilities for part in parts]).astype(np.float64), targets)
+    likely = np.concatenate([part.probabilities for part in parts]).astype(np.float64)
+    return (
+        Calibration.of(likely, targets) if parts[0].exclusive else Calibration.of_decisions(likely, targets)
+    )
 
 
 def spread(values: list[float]) -> float:
@@ -152,7 +172,7 @@ def _ranked(folds: list[Scored], seeds: list[int]) -> NDArray[np.float64]:
         rows = [f.by_seed()[seed] for f in folds]
         targets = np.concatenate([f.targets[r] for f, r in zip(folds, rows, strict=True)])
         scores = np.concatenate([f.probabilities[r] for f, r in zip(folds, rows, strict=True)])
-        found.append(average_precisions(scores.astype(np.float64), targets))
+        found.append(precisions_of_classes(scores.astype(np.float64), targets))
     mean: NDArray[np.float64] = np.mean(found, axis=0)
     return mean
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.evaluate.metrics import brier_score, log_loss
+from earmark.evaluate.metrics import LEAST, brier_score, log_loss
 from earmark.types import IntArray
 
 BINS = 15
@@ -35,12 +35,15 @@ class Bin:
 class Calibration:
     """How far the probabilities of some rows can be believed.
 
+    Where rows have any number of labels, each label of each row is a decision of its own.
+
     Parameters
     ----------
     ece, ece_adaptive
         Expected calibration error, over 15 bins of equal width and of equal numbers of clips.
     nll, brier
-        Mean negative log-likelihood, and the Brier score over all labels.
+        Mean negative log-likelihood, and the Brier score over all labels. Of decisions of their own, the means over
+        them all.
     reliability
         The points of the reliability curve, over bins of equal width.
     """
@@ -62,6 +65,20 @@ class Calibration:
             reliability(probabilities, targets),
         )
 
+    @classmethod
+    def of_decisions(cls, probabilities: NDArray[np.float64], marks: NDArray[np.bool_]) -> Calibration:
+        """Measure it on [n, labels] decisions, each with its own probability of being true."""
+        likely, true = probabilities.ravel(), marks.ravel()
+        curve, even = (_curve(likely, true, adaptive) for adaptive in (False, True))
+        chosen = np.maximum(np.where(true, likely, 1 - likely), LEAST)
+        return cls(
+            _error(curve),
+            _error(even),
+            float(-np.log(chosen).mean()),
+            float(((likely - true) ** 2).mean()),
+            curve,
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Return it ready for JSON."""
         return asdict(self) | {"reliability": [asdict(point) for point in self.reliability]}
@@ -79,7 +96,10 @@ def reliability(
         width.
     """
     confidence = probabilities.max(axis=1)
-    correct = probabilities.argmax(axis=1) == targets
+    return _curve(confidence, probabilities.argmax(axis=1) == targets, adaptive)
+
+
+def _curve(confidence: NDArray[np.float64], correct: NDArray[np.bool_], adaptive: bool) -> tuple[Bin, ...]:
     if adaptive:
         starts = np.arange(1, BINS) * len(confidence) // BINS
         bins = np.searchsorted(np.sort(confidence)[starts], confidence, side="right")
@@ -104,5 +124,8 @@ def calibration_error(probabilities: NDArray[np.float64], targets: IntArray, ada
     >>> round(calibration_error(sure, np.array([0, 0, 1, 1])), 6)
     0.3
     """
-    curve = reliability(probabilities, targets, adaptive)
-    return sum(abs(b.confidence - b.accuracy) * b.count for b in curve) / len(targets)
+    return _error(reliability(probabilities, targets, adaptive))
+
+
+def _error(curve: tuple[Bin, ...]) -> float:
+    return sum(abs(b.confidence - b.accuracy) * b.count for b in curve) / sum(b.count for b in curve)

@@ -26,10 +26,12 @@ def decided(parts: Sequence[tuple[Scored, Decision]], labels: tuple[str, ...]) -
     ``temperatures`` of the models, ``learnt_from`` so many clips and recordings on average; of the prediction ``sets``
     what was ``promised``, the ``coverage`` found, each recording counted once, that of ``clips``, and the
     ``mean_size``; ``answers``, where a ``target`` was set: their share, how many of them are right, and the same of
-    each label.
+    each label. Where labels are not exclusive there are neither sets nor a share of answers.
     """
     if not all(decision.clips for _, decision in parts):
         return None
+    if not parts[0][1].exclusive:  # what the answers are worth is the report itself; there are no sets
+        return {**_learnt(parts), "sets": None, "target": parts[0][1].target, "answers": None}
     covered, sizes, units, answered, said, true = [], [], [], [], [], []
     for i, (scored, decision) in enumerate(parts):
         sets = decision.sets(scored.probabilities)
@@ -44,11 +46,7 @@ def decided(parts: Sequence[tuple[Scored, Decision]], labels: tuple[str, ...]) -
     of_groups = np.bincount(own.reshape(-1), met) / np.bincount(own.reshape(-1))
     target = parts[0][1].target
     return {
-        "temperatures": [decision.temperature for _, decision in parts],
-        "learnt_from": {
-            "clips": float(np.mean([decision.clips for _, decision in parts])),
-            "groups": float(np.mean([decision.groups for _, decision in parts])),
-        },
+        **_learnt(parts),
         "sets": {
             "promised": parts[0][1].coverage,
             "coverage": float(of_groups.mean()),
@@ -59,6 +57,16 @@ def decided(parts: Sequence[tuple[Scored, Decision]], labels: tuple[str, ...]) -
         "answers": _answers(np.concatenate(answered), np.concatenate(said), np.concatenate(true), labels)
         if target
         else None,
+    }
+
+
+def _learnt(parts: Sequence[tuple[Scored, Decision]]) -> dict[str, Any]:
+    return {
+        "temperatures": [decision.temperature for _, decision in parts],
+        "learnt_from": {
+            "clips": float(np.mean([decision.clips for _, decision in parts])),
+            "groups": float(np.mean([decision.groups for _, decision in parts])),
+        },
     }
 
 

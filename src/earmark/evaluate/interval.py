@@ -50,8 +50,6 @@ def interval_of_ratio(
     >>> low < 14.5 < high
     True
     """
-    from scipy.special import stdtrit
-
     n = len(size)
     # Groups that are alike are drawn as one kind: the same distribution, and 100,000 single clips are only two kinds.
     kinds, counts = np.unique(np.stack([total, size], axis=1), axis=0, return_counts=True)
@@ -59,8 +57,14 @@ def interval_of_ratio(
     for part in _parts(RESAMPLES, max(1, _AT_ONCE // len(kinds))):
         drawn = rng.multinomial(n, counts / n, size=part.stop - part.start) @ kinds
         ratios[part] = drawn[:, 0] / drawn[:, 1]
-    low, high = np.percentile(ratios, [2.5, 97.5])
-    centre = float(total.sum() / size.sum())
+    return widened(ratios, float(total.sum() / size.sum()), n)
+
+
+def widened(drawn: NDArray[np.float64], centre: float, n: int) -> tuple[float, float]:
+    """Return the percentile interval of what was drawn anew, as much wider as ``n`` groups ask for."""
+    from scipy.special import stdtrit
+
+    low, high = np.percentile(drawn, [2.5, 97.5])
     wider = float(stdtrit(n - 1, 0.975) / stdtrit(np.inf, 0.975) * np.sqrt(n / (n - 1)))
     return centre - wider * (centre - float(low)), centre + wider * (float(high) - centre)
 

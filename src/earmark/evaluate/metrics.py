@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.ranking import average_precisions
 from earmark.types import IntArray
 
+LEAST = 1e-12  # a probability; one of 0 would make a single wrong answer cost infinity
 PerClass = dict[str, dict[str, float | None]]
 
 
@@ -36,38 +38,9 @@ def per_class(
     return result
 
 
-def average_precision(scores: NDArray[np.floating], relevant: NDArray[np.bool_]) -> float:
-    """Return the area below the steps of the precision-recall curve; NaN where nothing is relevant.
-
-    With the rows in the order of their scores, highest first, it is the sum over thresholds n of
-    ``(recall[n] - recall[n - 1]) * precision[n]``. Rows of equal score are told apart by no threshold.
-
-    Parameters
-    ----------
-    scores, relevant
-        Of each row, [n].
-
-    Examples
-    --------
-    >>> average_precision(np.array([0.9, 0.8, 0.7]), np.array([True, False, True]))
-    0.8333333333333333
-    """
-    wanted = int(relevant.sum())
-    if not wanted:
-        return float("nan")
-    order = np.argsort(-scores, kind="stable")
-    ranked = scores[order]
-    last = np.append(ranked[1:] != ranked[:-1], True)  # of the rows with this score
-    hits = np.cumsum(relevant[order])[last]
-    precision = hits / (np.flatnonzero(last) + 1)
-    return float((np.diff(hits, prepend=0) * precision).sum() / wanted)
-
-
-def average_precisions(probabilities: NDArray[np.float64], targets: IntArray) -> NDArray[np.float64]:
+def precisions_of_classes(probabilities: NDArray[np.float64], targets: IntArray) -> NDArray[np.float64]:
     """Return the average precision of each label against all others, float64[labels]."""
-    return np.array(
-        [average_precision(column, targets == i) for i, column in enumerate(probabilities.T)], np.float64
-    )
+    return average_precisions(probabilities, targets[:, None] == np.arange(probabilities.shape[1]))
 
 
 def brier_score(probabilities: NDArray[np.float64], targets: IntArray) -> float:
@@ -87,5 +60,5 @@ def brier_score(probabilities: NDArray[np.float64], targets: IntArray) -> float:
 
 def log_loss(probabilities: NDArray[np.float64], targets: IntArray) -> float:
     """Return the mean negative log-likelihood of the truth; a sure and wrong answer costs 27.6, not infinity."""
-    chosen = np.maximum(probabilities[np.arange(len(targets)), targets], 1e-12)
+    chosen = np.maximum(probabilities[np.arange(len(targets)), targets], LEAST)
     return float(-np.log(chosen).mean())

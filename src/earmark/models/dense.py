@@ -85,6 +85,8 @@ class Gradient:
         The widths of every network.
     networks, batch
         How many networks, and rows a batch.
+    exclusive
+        Whether a row has exactly one label: softmax over the labels then, else a sigmoid for each.
 
     Examples
     --------
@@ -97,8 +99,8 @@ class Gradient:
     (1, 26)
     """
 
-    def __init__(self, shape: Shape, networks: int, batch: int) -> None:
-        self.shape = shape
+    def __init__(self, shape: Shape, networks: int, batch: int, exclusive: bool = True) -> None:
+        self.shape, self._exclusive = shape, exclusive
         self._gradient = np.zeros((networks, shape.size), np.float32)
         # Hidden activations with the constant 1 in the last column, and the errors that flow back through them.
         self._hidden = [np.ones((networks, batch, w + 1), np.float32) for w in shape.widths[1:-1]]
@@ -116,6 +118,8 @@ class Gradient:
     ) -> FloatArray:
         """Return the gradient float32[k, size] of ``sum(weights * cross-entropy)``, k ≤ networks.
 
+        Where labels are not exclusive, the cross-entropy is the sum of each label's.
+
         Parameters
         ----------
         flat
@@ -125,7 +129,7 @@ class Gradient:
         onehot
             float32[k, batch, classes].
         weights
-            float32[k, batch, 1]: each row's weight, already divided by the rows that count.
+            float32[k, batch, 1], or a column a class: each row's weight, already divided by the rows that count.
         masks
             Dropout: for each hidden layer float32[k, batch, width], 0 or 1 / (1 - rate); empty for none.
 
@@ -144,9 +148,15 @@ class Gradient:
             activations.append(augmented)
         scores = self.probabilities[:k]
         np.matmul(activations[-1], layers[-1], out=scores)
-        scores -= scores.max(axis=2, keepdims=True)
-        np.exp(scores, out=scores)
-        scores /= np.add.reduce(scores, axis=2, keepdims=True)
+        if self._exclusive:
+            scores -= scores.max(axis=2, keepdims=True)
+            np.exp(scores, out=scores)
+            scores /= np.add.reduce(scores, axis=2, keepdims=True)
+        else:
+            np.negative(scores, out=scores)
+            np.exp(scores, out=scores)  # to infinity, of which the reciprocal is 0
+            scores += 1
+            np.reciprocal(scores, out=scores)
         error = np.subtract(scores, onehot, out=self._errors[-1][:k])
         error *= weights
         for i in range(len(layers) - 1, -1, -1):

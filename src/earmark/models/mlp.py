@@ -1,4 +1,4 @@
-"""The tutorial's network: dense layers with ReLU and dropout, softmax over the classes."""
+"""The tutorial's network: dense layers with ReLU and dropout, softmax over the classes or a sigmoid for each."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from earmark.errors import EarmarkError
+from earmark.errors import EarmarkError, RunError
 from earmark.recipe import Recipe, load_recipe
 from earmark.report.answered import Answered, read_answered
 from earmark.report.words import Figures
@@ -71,10 +71,15 @@ def read_folder(path: Path) -> Folder:
     PathError
         When the folder is no run's.
     RunError
-        When the run is not finished, or its files are damaged.
+        When the run is not finished, is of clips with several labels, or its files are damaged.
     """
     state = finished(path)
     report = read_object(path / REPORT)
+    if report.get("exclusive") is False:
+        raise RunError(
+            f"{path} is of clips with several labels, and the page shows runs of exactly one label a clip."
+            f" All its numbers are in {path / REPORT}."
+        )
     recipe, fault = None, ""
     text = read_text(path / RECIPE)
     try:

@@ -45,7 +45,8 @@ class Fitted:
     best_epoch
         Which one that was.
     history
-        An entry an epoch: loss, accuracy, and the same of the validation rows.
+        An entry an epoch: loss, accuracy, and the same of the validation rows. Of several labels a row, the mean
+        average precision of the validation rows takes the place of the accuracies.
     """
 
     network: Network

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.models.dense import Shape, logits
+from earmark.ranking import mean_average_precision
 from earmark.train.problem import Problem, State, Task
 from earmark.types import IntArray
 
@@ -20,7 +21,8 @@ class Member:
     def __init__(self, problem: Problem, task: Task, state: State) -> None:
         self.problem, self.task, self.state = problem, task, state
         self.mean, self.scale = problem.statistics(task)
-        self.weights = problem.row_weights(task)
+        weights = problem.row_weights(task)
+        self.weights = weights if weights.ndim == 2 else weights[:, None]
         self.batches = -(-len(task.train) // problem.settings.batch_size)
         self.validation = (problem.values[task.validation] - self.mean) * self.scale
         self.order: IntArray = np.empty(0, np.int64)
@@ -40,22 +42,32 @@ class Member:
         """Validate, remember the best, and see whether this was the last."""
         state, settings = self.state, self.problem.settings
         state.epoch += 1
-        rows = len(self.task.train)
-        entry = {"epoch": state.epoch, "loss": self.loss / rows, "accuracy": self.correct / rows}
+        rows, exclusive = len(self.task.train), self.problem.exclusive
+        entry = {"epoch": state.epoch, "loss": self.loss / rows}
+        if exclusive:
+            entry["accuracy"] = self.correct / rows
         if not np.isfinite(self.loss):
             raise FloatingPointError(f"the loss is {self.loss} in epoch {state.epoch}")
         if len(self.validation):
             targets = self.problem.targets[self.task.validation]
             scores = logits(self.problem.shape, state.parameters, self.validation).astype(np.float64)
-            top = scores.max(axis=1)
-            log_sum = top + np.log(np.exp(scores - top[:, None]).sum(axis=1))
-            entry["validation_loss"] = float((log_sum - scores[np.arange(len(scores)), targets]).mean())
-            entry["validation_accuracy"] = float((scores.argmax(axis=1) == targets).mean())
+            if exclusive:
+                top = scores.max(axis=1)
+                log_sum = top + np.log(np.exp(scores - top[:, None]).sum(axis=1))
+                entry["validation_loss"] = float((log_sum - scores[np.arange(len(scores)), targets]).mean())
+                entry["validation_accuracy"] = float((scores.argmax(axis=1) == targets).mean())
+            else:
+                losses = np.logaddexp(0, scores) - targets * scores
+                entry["validation_loss"] = float(losses.sum(axis=1).mean())
+                if targets.any():
+                    entry["validation_map"] = mean_average_precision(scores, targets.astype(bool))
         state.history.append(entry)
         watched = len(self.validation) > 0 and settings.patience > 0
         # By accuracy, then by loss: over unseen recordings the loss turns long before the accuracy does, because
-        # the network grows too sure of itself; stopping there would cost up to 20 points.
-        score = (entry.get("validation_accuracy", 0.0), -entry.get("validation_loss", 0.0))
+        # the network grows too sure of itself; stopping there would cost up to 20 points. Of several labels a row the
+        # mean average precision takes the place of the accuracy, for the same reason.
+        kept = "validation_accuracy" if exclusive else "validation_map"
+        score = (entry.get(kept, 0.0), -entry.get("validation_loss", 0.0))
         if not watched or score > (state.best_accuracy, -state.best_loss):
             state.best_accuracy, state.best_loss = score[0], -score[1]
             state.best_epoch = state.epoch
@@ -67,12 +79,15 @@ class Member:
 class Chunk:
     """A few batches of every network: rows gathered, standardised and masked in a few large operations."""
 
-    def __init__(self, shape: Shape, k: int, rows: int, dropout: float) -> None:
+    def __init__(
+        self, shape: Shape, k: int, rows: int, dropout: float, exclusive: bool = True, weights: int = 1
+    ) -> None:
         dims, *hidden, classes = shape.widths
+        self._exclusive = exclusive
         self._classes, self._dropout = np.arange(classes), dropout
         self.inputs = np.ones((k, rows, dims + 1), np.float32)
         self.onehot = np.empty((k, rows, classes), np.float32)
-        self.weights = np.empty((k, rows, 1), np.float32)
+        self.weights = np.empty((k, rows, weights), np.float32)
         self.probabilities = np.empty((k, rows, classes), np.float32)
         self.masks = [np.empty((k, rows, width), np.float32) for width in hidden] if dropout else []
         self._targets = np.zeros((k, rows), np.int64)
@@ -92,10 +107,14 @@ class Chunk:
         np.subtract(problem.values[rows], member.mean, out=inputs)
         inputs *= member.scale
         self.inputs[i, n:padded, :-1] = 0
-        targets = self._targets[i, :padded]
-        targets[:n] = problem.targets[rows]
-        np.equal(targets[:, None], self._classes, out=self.onehot[i, :padded], casting="unsafe")
-        weights = self.weights[i, :padded, 0]
+        if self._exclusive:
+            targets = self._targets[i, :padded]
+            targets[:n] = problem.targets[rows]
+            np.equal(targets[:, None], self._classes, out=self.onehot[i, :padded], casting="unsafe")
+        else:
+            self.onehot[i, :n] = problem.targets[rows]
+            self.onehot[i, n:padded] = 0
+        weights = self.weights[i, :padded]
         weights[:n] = member.weights[order]
         weights[n:] = 0
         full = n - n % batch
@@ -111,6 +130,10 @@ class Chunk:
     def score(self, i: int, member: Member) -> None:
         """Add the loss and the hits of network ``i``'s prepared batches to its epoch."""
         n = int(self._counts[i])
+        if not self._exclusive:
+            likely = np.abs(1 - self.onehot[i, :n] - self.probabilities[i, :n])  # of what is true
+            member.loss += float(-np.log(np.maximum(likely, np.finfo(np.float32).tiny)).sum())
+            return
         probabilities, targets = self.probabilities[i, :n], self._targets[i, :n]
         chosen = probabilities[np.arange(n), targets]
         # Exact zeros come from underflow; a non-finite loss must still show itself.

@@ -34,9 +34,10 @@ class _Loss:
         self._shape = problem.shape
         self._inputs = np.ones((len(rows), problem.values.shape[1] + 1), np.float32)
         np.multiply(problem.values[rows] - mean, scale, out=self._inputs[:, :-1])
-        self._targets = problem.targets[rows]
+        self._targets, self._exclusive = problem.targets[rows], problem.exclusive
         weights = problem.weights_of(rows, task)
-        self._weights = (weights / weights.sum()).astype(np.float64)
+        whole = weights.sum() if problem.exclusive else len(rows)
+        self._weights = (weights / whole).astype(np.float64)
         self._rows = np.arange(len(rows))
 
     def minimum(self, penalty: float) -> NDArray[np.float64]:
@@ -52,22 +53,36 @@ class _Loss:
         return result
 
     def told(self, flat: NDArray[np.float64]) -> dict[str, float]:
-        """Return loss and accuracy over the rows, each counted once."""
+        """Return loss and accuracy over the rows, each counted once; of several labels a row, the loss alone."""
         scores = logits(self._shape, flat.astype(np.float32), self._inputs[:, :-1]).astype(np.float64)
+        if not self._exclusive:
+            return {"loss": float((np.logaddexp(0, scores) - self._targets * scores).sum(axis=1).mean())}
         likely = _log_softmax(scores)[self._rows, self._targets]
         right = scores.argmax(axis=1) == self._targets
         return {"loss": float(-likely.mean()), "accuracy": float(right.mean())}
 
     def _with_slope(self, flat: NDArray[np.float64], penalty: float) -> tuple[float, NDArray[np.float64]]:
         weights = flat.reshape(self._inputs.shape[1], -1)
-        logs = _log_softmax((self._inputs @ weights.astype(np.float32)).astype(np.float64))
+        scores = (self._inputs @ weights.astype(np.float32)).astype(np.float64)
+        loss, error = self._of_one(scores) if self._exclusive else self._of_each(scores)
+        slope = (self._inputs.T @ error.astype(np.float32)).astype(np.float64)
+        slope[:-1] += penalty * weights[:-1]  # the bias is free
+        return loss + penalty / 2 * float((weights[:-1] ** 2).sum()), slope.ravel()
+
+    def _of_one(self, scores: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        """Return the loss of softmax over the labels, and its slope along the scores."""
+        logs = _log_softmax(scores)
         loss = -float(self._weights @ logs[self._rows, self._targets])
         error = np.exp(logs)
         error[self._rows, self._targets] -= 1
         error *= self._weights[:, None]
-        slope = (self._inputs.T @ error.astype(np.float32)).astype(np.float64)
-        slope[:-1] += penalty * weights[:-1]  # the bias is free
-        return loss + penalty / 2 * float((weights[:-1] ** 2).sum()), slope.ravel()
+        return loss, error
+
+    def _of_each(self, scores: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        """Return the same of a sigmoid for each label: as many models as labels, which share no weight."""
+        loss = float((self._weights * (np.logaddexp(0, scores) - self._targets * scores)).sum())
+        likely = np.exp(-np.logaddexp(0, -scores))
+        return loss, self._weights * (likely - self._targets)
 
 
 def _log_softmax(scores: NDArray[np.float64]) -> NDArray[np.float64]:

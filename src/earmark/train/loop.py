@@ -42,7 +42,8 @@ class Stack:
         if members:
             with np.errstate(all="ignore"):  # what goes wrong shows in the loss, and is told in words
                 if self._room is None or self._room.k != len(members):
-                    self._room = _Room(self.problem, len(members), members[0].batches)
+                    columns = members[0].weights.shape[1]
+                    self._room = _Room(self.problem, len(members), members[0].batches, columns)
                 self._room.run(members)
             for member in members:
                 member.finish_epoch()
@@ -52,13 +53,14 @@ class Stack:
 class _Room:
     """The memory in which ``k`` networks train, kept from epoch to epoch."""
 
-    def __init__(self, problem: Problem, k: int, batches: int) -> None:
+    def __init__(self, problem: Problem, k: int, batches: int, weights: int) -> None:
         settings, shape = problem.settings, problem.shape
         self.k, self._batch, self._steps = k, settings.batch_size, min(STEPS, batches)
         self._flat = np.empty((k, shape.size), np.float32)
         self._adam = Adam(k, shape.size, settings.learning_rate, epsilon=_EPSILON)
-        self._gradient = Gradient(shape, k, settings.batch_size)
-        self._chunk = Chunk(shape, k, self._steps * settings.batch_size, problem.model.dropout)
+        self._gradient = Gradient(shape, k, settings.batch_size, problem.exclusive)
+        rows = self._steps * settings.batch_size
+        self._chunk = Chunk(shape, k, rows, problem.model.dropout, problem.exclusive, weights)
 
     def run(self, members: list[Member]) -> None:
         """Train ``members``, longest first, for an epoch, and leave the results in their states."""

@@ -53,7 +53,7 @@ class State:
     steps: int = 0
     epoch: int = 0
     best_epoch: int = 0
-    best_accuracy: float = -1.0
+    best_accuracy: float = -1.0  # of several labels a row: mean average precision
     best_loss: float = float("inf")
     done: bool = False
     history: list[dict[str, float]] = field(default_factory=list)
@@ -74,14 +74,19 @@ class Problem:
     values
         float32[n, dims].
     targets
-        int64[n], class indices.
+        int64[n], class indices; or bool[n, classes], where a row has any number of labels.
     """
 
     values: FloatArray
-    targets: IntArray
+    targets: IntArray | NDArray[np.bool_]
     classes: int
     model: Model
     settings: TrainSettings
+
+    @property
+    def exclusive(self) -> bool:
+        """Whether each row has exactly one label."""
+        return self.targets.ndim == 1
 
     @property
     def shape(self) -> Shape:
@@ -105,11 +110,17 @@ class Problem:
         return rows.mean(axis=0).astype(np.float32), scale.astype(np.float32)
 
     def row_weights(self, task: Task) -> FloatArray:
-        """Return float32[len(task.train)], mean 1."""
+        """Return float32[len(task.train)], mean 1; of several labels a row as `weights_of` says."""
         return self.weights_of(task.train, task)
 
     def weights_of(self, rows: IntArray, task: Task) -> FloatArray:
-        """Return float32[len(rows)]: what each of some rows counts, by the classes of the task's training rows."""
+        """Return float32[len(rows)]: what each of some rows counts, by the classes of the task's training rows.
+
+        Where a row has any number of labels it is float32[len(rows), 1 or classes], and ``"auto"`` weighs all alike:
+        thresholds of their own do for rare labels what weights would, and leave the probabilities true.
+        """
+        if not self.exclusive:
+            return self._weights_of_labels(rows, task)
         counts = np.bincount(self.targets[task.train], minlength=self.classes)
         present = counts[counts > 0]
         balanced = self.settings.class_weights == "balanced" or (
@@ -119,3 +130,14 @@ class Problem:
             return np.ones(len(rows), np.float32)
         weight = len(task.train) / (len(present) * np.maximum(counts, 1))
         return weight[self.targets[rows]].astype(np.float32)
+
+    def _weights_of_labels(self, rows: IntArray, task: Task) -> FloatArray:
+        if self.settings.class_weights != "balanced":
+            return np.ones((len(rows), 1), np.float32)
+        n, having = len(task.train), self.targets[task.train].sum(axis=0)
+        lacking = n - having
+        # A label that all or none of the rows have weighs 1: there is nothing to balance.
+        both = (having > 0) & (lacking > 0)
+        yes = np.where(both, n / (2 * np.maximum(having, 1)), 1.0)
+        no = np.where(both, n / (2 * np.maximum(lacking, 1)), 1.0)
+        return np.where(self.targets[rows], yes, no).astype(np.float32)

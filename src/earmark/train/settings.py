@@ -19,9 +19,11 @@ class TrainSettings:
         Of Adam.
     class_weights
         ``"balanced"`` weighs each class by the inverse of its frequency, ``"none"`` all rows alike, and
-        ``"auto"`` is balanced where the largest class has at least 1.5 times the rows of the smallest.
+        ``"auto"`` is balanced where the largest class has at least 1.5 times the rows of the smallest. Where clips
+        have several labels, each label's having and lacking clips are balanced, and ``"auto"`` is none.
     patience
-        Stop after so many epochs without a better accuracy on the validation rows, and keep the best epoch;
+        Stop after so many epochs without a better accuracy (of several labels a clip: mean average precision) on the
+        validation rows, and keep the best epoch;
         0 trains to the end and keeps the last.
     seed
         Of initial weights, order of rows and dropout.
