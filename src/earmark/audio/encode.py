@@ -9,7 +9,7 @@ import soundfile
 from earmark.types import Waveform
 
 _SMALL = (
-    0.95  # of libsndfile's scale from 0, the best sound, to 1, the smallest file: about 25 kbit/s at 22 kHz
+    0.95  # of libsndfile's scale from 0, the best sound, to 1, the smallest file: 20 to 25 kbit/s at 22 kHz
 )
 _ROOM = 0.98  # of full scale: what a coder adds must not clip
 
