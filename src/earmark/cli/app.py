@@ -12,6 +12,7 @@ from earmark.cli import options
 from earmark.cli.frame import app, command
 from earmark.cli.labels import labels
 from earmark.cli.relabel import relabel
+from earmark.cli.report import report
 from earmark.cli.store import store
 from earmark.cli.suspects import suspects
 from earmark.errors import SettingError, UnknownNameError
@@ -297,56 +298,6 @@ def compare(a: Path, b: Path, as_json: bool) -> int:
     return 0
 
 
-@command("report", "earmark report runs/UrbanSound8K-evaluate-mlp-1a2b3c4d -o report.html")
-@click.argument("run", type=click.Path(path_type=Path), metavar="RUN")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Where the page goes; report.html in the run's folder by default.",
-)
-@click.option(
-    "--clips",
-    type=int,
-    default=10,
-    show_default=True,
-    help="How many of the most confident mistakes to show.",
-)
-@click.option(
-    "--with-audio",
-    is_flag=True,
-    help="Put the sound of these clips into the page. Whoever has the page then has it: mind whose voices they are.",
-)
-@click.option("--data", metavar="DATASET", help="Where the data set is now, if it was moved since the run.")
-@options.progress
-@options.as_json
-def report(
-    run: Path,
-    output: Path | None,
-    clips: int,
-    with_audio: bool,
-    data: str | None,
-    progress: str,
-    as_json: bool,
-) -> int:
-    """Write a run as one HTML page, to look at and to pass on.
-
-    RUN is a folder that train or evaluate left. The page loads nothing and runs no script. Waveforms and
-    spectrograms come from the data set, which is read again; where it is gone, the page says so.
-    """
-    from earmark.cli import ready
-    from earmark.cli import report as reporting
-    from earmark.cli.events import watcher
-    from earmark.report import write_report
-
-    ready.can_write(output, example="report.html")
-    with watcher(progress) as terminal:
-        written = write_report(run, output, clips, with_audio, data, terminal.checking)
-    reporting.show(written, with_audio, as_json)
-    return 0
-
-
 @command("predict", "earmark predict model.earmark siren.wav a-folder --format json")
 @click.argument("model", type=click.Path(path_type=Path), metavar="MODEL.earmark")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
@@ -395,6 +346,7 @@ def run(recipe: str, output: Path | None, changes: tuple[str, ...], **how: Any) 
     return _train(made, output, **how)
 
 
+app.add_command(report)
 app.add_command(suspects)
 app.add_command(relabel)
 app.add_command(labels)
