@@ -332,6 +332,9 @@ def test_an_evaluation_tells_calibration_before_and_after(earmark, tone_set, tmp
     assert before.keys() == after.keys() - {"before"}
     assert told["decision"]["sets"]["promised"] == 0.9
     assert 0 < told["baseline"] < told["accuracy"]
+    assert told["suspects"]["judged"] == told["clips"]
+    lines = (tmp_path / told["run"] / "suspects.csv").read_text().splitlines()
+    assert len(lines) == 1 + told["suspects"]["flagged"]
     plain = ("evaluate", str(tone_set), PATTERN, "--model", "linear", "--json", "--set", "decide.folds=0")
     none = json.loads(earmark(*plain, "--runs", "runs", cwd=tmp_path).stdout)
     assert none["decision"] is None
