@@ -530,7 +530,7 @@ def wait_for(process: subprocess.Popen[str], found) -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGINT is sent as a terminal sends it")
 def test_interrupted_and_run_again(tone_set, tmp_path):
-    longer = ("--set", "train.epochs=4000", "--set", "train.patience=0", "--set", "model.hidden=[64, 64]")
+    longer = ("--set", "train.epochs=1000", "--set", "train.patience=0", "--set", "model.hidden=[64, 64]")
     process = start(tone_set, tmp_path / "cut", *longer)
     wait_for(process, lambda: list((tmp_path / "cut").glob("*/checkpoints/network-0.safetensors")))
     process.send_signal(signal.SIGINT)

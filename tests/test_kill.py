@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-EPOCHS = {"train": 3000, "evaluate": 1200}
+EPOCHS = {"train": 800, "evaluate": 300}
 
 
 def start(tone_set: Path, folder: Path, command: str) -> subprocess.Popen[bytes]:
