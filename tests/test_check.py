@@ -155,6 +155,7 @@ def test_json(found):
     record = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     assert {
         "verdict", "fit", "clips", "hours", "classes", "per_class", "groups", "folds", "sound", "problems", "leakage",
+        "corrected",
     } == record.keys()  # fmt: skip
     assert record["folds"].keys() == {"1", "2"}
     assert all(list(p) == ["kind", "path", "detail"] for p in record["problems"])

@@ -221,7 +221,7 @@ def test_a_store_that_cannot_be_written_is_one_sentence(earmark, tone_set, store
 
 def test_a_second_training_takes_its_features_from_the_store(earmark, tone_set, store, tmp_path):
     arguments = ("train", tone_set, PATTERN, "--set", "train.epochs=3", "--runs", tmp_path / "runs", "--json")
-    earmark("extract", tone_set, PATTERN)
+    earmark(*arguments)
     done = earmark(*arguments, "-o", tmp_path / "m.earmark")
     assert json.loads(done.stdout)["features"] == {"from_store": CLIPS, "computed": 0, "reread": 0}
     assert "54 from the store" in done.stderr
