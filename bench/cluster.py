@@ -134,8 +134,7 @@ def driver_killed(data: Path, to: Path, cluster: Cluster) -> Extract:
     again = Extract(data, to, cluster).finish()
     stored, computed = again.told["from_store"], again.told["computed"]
     told = f"{kept} rows were there, {stored} taken over, {computed} computed"
-    assert 0 < kept <= stored, told
-    assert computed, told
+    assert 0 < kept <= stored, told  # on a busy machine the cluster may have done all the rest meanwhile
     assert stored + computed == again.told["clips"]
     return again
 
