@@ -94,8 +94,10 @@ def learn(
         bundle = with_golden(
             Bundle(ready.dataset.labels, recipe.feature, model, onnx, (), {}, decision, known)
         )
-        raw = replace(bundle, decision=replace(decision, temperature=1.0))
-        learnt.append(Learnt(lesson, network, bundle, *(_score(b, ready, lesson) for b in (bundle, raw))))
+        logits = Predictor(bundle, self_test=False).logits(ready.table.values[lesson.split.positions(TEST)])
+        raw = replace(decision, temperature=1.0)
+        scored = (_scored(by, ready, lesson, by.probabilities(logits)) for by in (decision, raw))
+        learnt.append(Learnt(lesson, network, bundle, *scored))
     return learnt, seconds
 
 
@@ -152,13 +154,13 @@ def decision_of(
         sharp.append(_sharpness(other, split, values))
     if not positions or not sum(map(len, positions)):
         return Decision(exclusive=exclusive)
-    if None in sharp:
-        sharp = [1.0] * len(sharp)
-    alike = np.concatenate([own / by for own, by in zip(logits, sharp[1:], strict=True) if by])
+    told = [by for by in sharp if by is not None]
+    times, *rest = told if len(told) == len(sharp) else [1.0] * len(sharp)
+    alike = np.concatenate([own / by for own, by in zip(logits, rest, strict=True)])
     at = np.concatenate(positions)
     far = np.concatenate(distances) if distances else None
     seen = np.concatenate(known)
-    return decide(alike, rows.truth[at], rows.joined[at], recipe.decide, sharp[0] or 1.0, seen, far)
+    return decide(alike, rows.truth[at], rows.joined[at], recipe.decide, times, seen, far)
 
 
 def _sharpness(fitted: Fitted, split: Split, values: FloatArray) -> float | None:
@@ -169,13 +171,13 @@ def _sharpness(fitted: Fitted, split: Split, values: FloatArray) -> float | None
     return sharpness(fitted.network.logits(values[kept]), split.rows.marks is None)
 
 
-def _score(bundle: Bundle, ready: Prepared, lesson: Lesson) -> Scored:
+def _scored(decision: Decision, ready: Prepared, lesson: Lesson, probabilities: FloatArray) -> Scored:
     positions = lesson.split.positions(TEST)
     return Scored.of(
-        bundle.decision,
+        decision,
         positions,
         ready.rows.truth[positions],
         ready.rows.joined[positions],
-        Predictor(bundle, self_test=False).score(ready.table.values[positions]),
+        probabilities,
         lesson.seed,
     )

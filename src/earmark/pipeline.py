@@ -61,7 +61,6 @@ from earmark.train import Fitted
 from earmark.types import Feature, IntArray
 
 RUNS = Path("runs")
-SUSPECTS = "suspects.csv"
 _MOST_SEEDS = 100
 _MOST_JUDGED = 20_000  # labels: of more it takes minutes, and gigabytes
 
@@ -245,10 +244,10 @@ def evaluate_bundle(
     exclusive = bundle.decision.exclusive
     targets = order[ready.rows.targets[positions]] if exclusive else _marks(ready, positions, bundle)
     units, values = ready.rows.joined[positions], ready.table.values[positions]
-    raw = replace(bundle, decision=Decision(exclusive=exclusive))
+    logits = Predictor(bundle).logits(values)
     scored, before = (
-        Scored.of(b.decision, positions, targets, units, Predictor(b, self_test=test).score(values))
-        for b, test in ((bundle, True), (raw, False))
+        Scored.of(by, positions, targets, units, by.probabilities(logits))
+        for by in (bundle.decision, Decision(exclusive=exclusive))
     )
     decision = decided([(scored, bundle.decision)], bundle.labels)
     known = ready.dataset.grouping and bundle.provenance.get("grouping")
@@ -423,7 +422,7 @@ def _suspects(run: runs.Run, ready: Prepared, listener: Listener) -> dict[str, i
         )
         return None
     found = find_suspects(ready.table.values, ready.rows, ready.dataset.labels)
-    write_suspects(run.folder / SUSPECTS, ready.dataset, ready.table.rows, found.found)
+    write_suspects(run.folder / runs.SUSPECTS, ready.dataset, ready.table.rows, found.found)
     return {"flagged": len(found.found), "judged": found.judged}
 
 

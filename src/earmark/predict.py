@@ -68,6 +68,16 @@ class Predictor:
         Raises
         ------
         BundleFormatError
+            As `logits`.
+        """
+        return self.bundle.decision.probabilities(self.logits(values))
+
+    def logits(self, values: FloatArray) -> NDArray[np.float64]:
+        """Return the network's scores float64[n, labels] for features float32[n, dims].
+
+        Raises
+        ------
+        BundleFormatError
             When the network does not give one finite number a label.
         """
         try:
@@ -76,7 +86,7 @@ class Predictor:
             raise BundleFormatError(f"The bundle's network cannot be run: {_first_line(error)}") from None
         if logits.shape != (len(values), len(self.bundle.labels)) or not np.isfinite(logits).all():
             raise BundleFormatError("The bundle's network does not give one finite number a label.")
-        return self.bundle.decision.probabilities(logits)
+        return logits
 
     def familiarity(self, values: FloatArray, probabilities: FloatArray) -> NDArray[np.float64] | None:
         """Return how familiar features float32[n, dims] with these probabilities are, float64[n], 0 to 1.

@@ -20,7 +20,7 @@ from earmark.errors import MissingExtraError, PathError, RunError
 from earmark.files import write_atomically, write_json
 
 STATE = "run.json"
-PREDICTIONS = "predictions.csv"
+PREDICTIONS, SUSPECTS = "predictions.csv", "suspects.csv"
 # The first columns of the predictions; the probabilities follow, each under its label.
 ANSWER = ("path", "start", "end", "label", "predicted", "fold", "seed", "group")
 _LONGEST_NAME = 100

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.decide.recordings import each_once
 from earmark.decide.target import Target, threshold
 from earmark.decide.temperature import LEAST, best_temperature
 from earmark.types import FloatArray, IntArray
@@ -50,15 +51,15 @@ def fit_temperature_of_labels(
     if len(marks) < LEAST or not known.any():
         return 1.0
     scores = np.asarray(logits, np.float64)
-    names, own, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    weights = (1 / sizes)[own][:, None] * known
-    doubt = 1 / (len(names) + 2)
+    each, recordings = each_once(groups)
+    weights = each[:, None] * known
+    doubt = 1 / (recordings + 2)
     meant = np.where(marks, 1 - doubt, doubt)
 
     def brier(log_temperature: float) -> float:
         return float((weights * (_sigmoid(scores * np.exp(-log_temperature)) - meant) ** 2).sum())
 
-    return best_temperature(brier, len(names))
+    return best_temperature(brier, recordings)
 
 
 def thresholds_of_labels(

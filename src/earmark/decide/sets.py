@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.decide.recordings import each_once
 from earmark.types import IntArray
 
 
@@ -34,10 +35,10 @@ def set_threshold(
     0.1
     """
     true = np.asarray(probabilities, np.float64)[np.arange(len(targets)), targets]
-    _, own, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    weights, recordings = each_once(groups)
     order = np.argsort(-true, kind="stable")
-    met = np.cumsum((1 / sizes)[own][order])
-    enough = np.flatnonzero(met >= coverage * (len(sizes) + 1) - 1e-9)
+    met = np.cumsum(weights[order])
+    enough = np.flatnonzero(met >= coverage * (recordings + 1) - 1e-9)
     return float(true[order][enough[0]]) if len(enough) else 0.0
 
 

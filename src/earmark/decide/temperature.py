@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.decide.recordings import each_once
 from earmark.types import FloatArray, IntArray
 
 COLDEST, HOTTEST = 0.02, 50.0
@@ -69,10 +70,9 @@ def fit_temperature(logits: NDArray[np.floating], targets: IntArray, groups: Int
         return 1.0
     scores = np.asarray(logits, np.float64)
     rows = np.arange(len(targets))
-    names, own, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    weights = (1 / sizes)[own]
+    weights, recordings = each_once(groups)
 
-    doubt = 1 / (len(names) + 2)  # that the next recording is as the others were: nobody is ever quite sure
+    doubt = 1 / (recordings + 2)  # that the next recording is as the others were: nobody is ever quite sure
     rest = doubt / max(scores.shape[1] - 1, 1)
 
     def brier(log_temperature: float) -> float:
@@ -81,7 +81,7 @@ def fit_temperature(logits: NDArray[np.floating], targets: IntArray, groups: Int
         meant = (1 - doubt) * true + rest * (likely.sum(axis=1) - true)
         return float(weights @ ((likely**2).sum(axis=1) - 2 * meant))
 
-    return best_temperature(brier, len(names))
+    return best_temperature(brier, recordings)
 
 
 def best_temperature(brier: Callable[[float], float], recordings: int) -> float:

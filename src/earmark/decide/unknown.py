@@ -16,6 +16,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.decide.recordings import each_once
 from earmark.errors import SettingError
 from earmark.types import FloatArray, IntArray
 
@@ -148,11 +149,10 @@ class Familiarity:
         confidences, distances, groups
             float32[n], float32[n] and int64[n].
         """
-        _, own, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-        weights = (1 / sizes)[own.reshape(-1)]
+        weights, recordings = each_once(groups)
         tables = [_quantiles(confidences, weights), _quantiles(distances, weights)]
         both = _join(tables, confidences, distances)
-        return cls(tables[0], tables[1], _quantiles(both, weights), len(sizes), reject=reject)
+        return cls(tables[0], tables[1], _quantiles(both, weights), recordings, reject=reject)
 
     def join(self, confidences: FloatArray, distances: FloatArray) -> NDArray[np.float64]:
         """Return both as one number, float64[n]: high is familiar."""

@@ -32,24 +32,23 @@ def decided(parts: Sequence[tuple[Scored, Decision]], labels: tuple[str, ...]) -
         return None
     if not parts[0][1].exclusive:  # what the answers are worth is the report itself; there are no sets
         return {**_learnt(parts), "sets": None, "target": parts[0][1].target, "answers": None}
-    covered, sizes, units, answered, said, true = [], [], [], [], [], []
-    for i, (scored, decision) in enumerate(parts):
+    covered, of_groups, sizes, answered, said, true = [], [], [], [], [], []
+    for scored, decision in parts:
         sets = decision.sets(scored.probabilities)
         covered.append(sets[np.arange(len(sets)), scored.targets])
+        own = np.unique(scored.groups, return_inverse=True)[1].reshape(-1)
+        of_groups.append(np.bincount(own, covered[-1]) / np.bincount(own))
         sizes.append(sets.sum(axis=1))
-        units += [(i, group) for group in scored.groups.tolist()]
         answered.append(decision.answered(scored.probabilities))
         said.append(scored.probabilities.argmax(axis=1))
         true.append(scored.targets)
     met = np.concatenate(covered)
-    _, own = np.unique(np.array(units), axis=0, return_inverse=True)
-    of_groups = np.bincount(own.reshape(-1), met) / np.bincount(own.reshape(-1))
     target = parts[0][1].target
     return {
         **_learnt(parts),
         "sets": {
             "promised": parts[0][1].coverage,
-            "coverage": float(of_groups.mean()),
+            "coverage": float(np.concatenate(of_groups).mean()),
             "clips": float(met.mean()),
             "mean_size": float(np.concatenate(sizes).mean()),
         },

@@ -13,11 +13,10 @@ from earmark.errors import EarmarkError, RunError
 from earmark.recipe import Recipe, load_recipe
 from earmark.report.answered import Answered, read_answered
 from earmark.report.words import Figures
-from earmark.runs import PREDICTIONS, damaged, finished, read_object, read_text
+from earmark.runs import PREDICTIONS, SUSPECTS, damaged, finished, read_object, read_text
 from earmark.types import Problem
 
 REPORT, RECIPE = "report.json", "recipe.toml"
-SUSPECTS = "suspects.csv"
 _SUSPECT = ("path", "start", "end", "label", "suggested", "score", "reason")
 
 
