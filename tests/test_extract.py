@@ -23,7 +23,7 @@ from earmark.audio import load
 from earmark.dataset import Clips, Dataset
 from earmark.engine import Local
 from earmark.engine import local as engine_local
-from earmark.errors import DataError, SettingError, StoreError
+from earmark.errors import DataError, StoreError
 from earmark.extract import Done, Progress, extract, extract_courses, fill
 from earmark.features import FEATURES, LogMel, Mfcc, Stats
 from earmark.readers import read_sounds
@@ -221,10 +221,12 @@ def test_courses_are_a_sequence(sounds, store):
     assert courses.take(np.empty(0, np.int64), 3).shape == (0, 3, 128)
 
 
-def test_a_course_is_no_vector(sounds, store):
-    with pytest.raises(SettingError, match="gives a course over time"):
-        extract(dataset(sounds), LogMel(), store=store)
-    assert parts(store) == []
+def test_of_a_course_there_is_a_summary_as_well(sounds, store):
+    table = extract(dataset(sounds), LogMel(), store=store)
+    assert table.inputs is table.courses
+    assert table.values.shape == (len(table.courses), 2 * 128)
+    for values, course in zip(table.values, table.courses, strict=True):
+        np.testing.assert_allclose(values, [*course.mean(axis=0), *course.std(axis=0)], rtol=1e-4, atol=1e-4)
 
 
 # What is computed, and what is not

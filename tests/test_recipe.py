@@ -131,8 +131,8 @@ CONSISTS = f"consists of the tables: {SECTIONS}."
     [
         ({"training": {}}, f"The recipe has 'training', but a recipe {CONSISTS}"),
         ({"train": 5}, f"The recipe has 'train', but a recipe {CONSISTS}"),
-        ({"model": {"name": "cnn"}}, "No model is called 'cnn'. There are: linear, mlp."),
-        ({"model": {"name": ["mlp"]}}, "No model is called '['mlp']'. There are: linear, mlp. Did you mean 'mlp'?"),
+        ({"model": {"name": "cnn"}}, "No model is called 'cnn'. There are: blend, linear, mlp."),
+        ({"model": {"name": ["mlp"]}}, "No model is called '['mlp']'. There are: blend, linear, mlp. Did you mean 'mlp'?"),
         (
             {"feature": {"name": "mfc"}},
             "No feature is called 'mfc'. There are: log_mel, mfcc, stats. Did you mean 'mfcc'?",
@@ -253,7 +253,7 @@ def prepared_with(settings, monkeypatch):
 
     monkeypatch.setattr("earmark.pipeline.open_data", lambda *arguments: (dataset, ()))
     monkeypatch.setattr("earmark.pipeline.fill", lambda *arguments: asked.append(arguments[1]))
-    monkeypatch.setattr("earmark.pipeline.extract_table", stop)
+    monkeypatch.setattr("earmark.pipeline.extract_tables", stop)
     with pytest.raises(HeardError):
         prepare(Recipe(split=settings), Silent())
     return [[feature.name for feature in features] for features in asked]

@@ -8,15 +8,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from numpy.typing import NDArray
+
+from earmark.models.blend import Blend
 from earmark.models.linear import Linear
 from earmark.models.mlp import Mlp
 from earmark.models.network import Network
+from earmark.models.trained import Trained
 from earmark.settings import named_from_dict, named_to_dict
 
-__all__ = ["MODELS", "Linear", "Mlp", "Model", "Network", "model_from_dict", "model_to_dict"]
+__all__ = [
+    "MODELS",
+    "Blend",
+    "Linear",
+    "Mlp",
+    "Model",
+    "Network",
+    "Trained",
+    "model_from_dict",
+    "model_to_dict",
+    "trained_from_arrays",
+]
 
-Model = Mlp | Linear
-MODELS: dict[str, type[Model]] = {"mlp": Mlp, "linear": Linear}
+Model = Mlp | Linear | Blend
+MODELS: dict[str, type[Model]] = {"mlp": Mlp, "linear": Linear, "blend": Blend}
+_TRAINED: dict[str, Any] = {"mlp": Network, "linear": Network}
 
 
 def model_from_dict(values: Mapping[str, Any]) -> Model:
@@ -31,3 +47,9 @@ def model_from_dict(values: Mapping[str, Any]) -> Model:
 def model_to_dict(model: Model) -> dict[str, Any]:
     """Invert `model_from_dict`; the result is ready for JSON."""
     return named_to_dict(model)
+
+
+def trained_from_arrays(model: Model, arrays: Mapping[str, NDArray[Any]]) -> Trained:
+    """Return what a model became, from what `Trained.arrays` gave."""
+    trained: Trained = _TRAINED[model.name].from_arrays(model, arrays)
+    return trained

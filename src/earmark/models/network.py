@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from earmark.errors import MissingExtraError
+from earmark.inputs import Inputs
 from earmark.models.dense import Shape, logits
 from earmark.types import FloatArray
 
@@ -33,9 +37,24 @@ class Network:
     mean: FloatArray
     scale: FloatArray
 
-    def logits(self, values: FloatArray) -> FloatArray:
+    def logits(self, inputs: Inputs) -> FloatArray:
         """Return float32[n, classes] for float32[n, inputs]."""
-        return logits(self.shape, self.parameters, (values - self.mean) * self.scale)
+        return logits(self.shape, self.parameters, (np.asarray(inputs) - self.mean) * self.scale)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return what `from_arrays` makes the network of again."""
+        return {
+            "widths": np.array(self.shape.widths, np.int64),
+            "parameters": self.parameters,
+            "mean": self.mean,
+            "scale": self.scale,
+        }
+
+    @classmethod
+    def from_arrays(cls, settings: Any, arrays: Mapping[str, NDArray[Any]]) -> Network:
+        """Invert `arrays`."""
+        shape = Shape(tuple(arrays["widths"].tolist()))
+        return cls(shape, arrays["parameters"], arrays["mean"], arrays["scale"])
 
     def to_onnx(self) -> bytes:
         """Return the network as ONNX: input ``features`` float32[n, inputs], output ``logits`` float32[n, classes].
