@@ -132,7 +132,10 @@ CONSISTS = f"consists of the tables: {SECTIONS}."
         ({"training": {}}, f"The recipe has 'training', but a recipe {CONSISTS}"),
         ({"train": 5}, f"The recipe has 'train', but a recipe {CONSISTS}"),
         ({"model": {"name": "cnn"}}, "No model is called 'cnn'. There are: blend, linear, mlp."),
-        ({"model": {"name": ["mlp"]}}, "No model is called '['mlp']'. There are: blend, linear, mlp. Did you mean 'mlp'?"),
+        (
+            {"model": {"name": ["mlp"]}},
+            "No model is called '['mlp']'. There are: blend, linear, mlp. Did you mean 'mlp'?",
+        ),
         (
             {"feature": {"name": "mfc"}},
             "No feature is called 'mfc'. There are: log_mel, mfcc, stats. Did you mean 'mfcc'?",
