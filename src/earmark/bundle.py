@@ -5,6 +5,8 @@
     other entry.
 ``network.onnx``
     Features to logits.
+``encoder.onnx``
+    The pretrained encoder that the feature is made with; only where it is one.
 ``reference.npy``
     Training clips' features, to tell by what is unlike all of them; only where that was learnt.
 ``golden/N.npy``
@@ -28,8 +30,9 @@ from numpy.typing import NDArray
 
 from earmark.decide import Decision, Reference
 from earmark.decide.unknown import MOST_BYTES, MOST_ROWS, NEIGHBOURS
+from earmark.encoders import MOST_WEIGHTS, get, remember
 from earmark.errors import BundleFormatError, PathError, UsageError
-from earmark.features import feature_from_dict, feature_to_dict
+from earmark.features import Encoder, feature_from_dict, feature_to_dict
 from earmark.files import write_atomically
 from earmark.settings import from_dict, to_dict
 from earmark.types import Feature, FloatArray, Waveform
@@ -41,6 +44,7 @@ SUFFIX = ".earmark"
 _MAX_FILE = 2**30
 _MAX_ENTRY = {"bundle.json": 64 * 2**20, "network.onnx": 2**29}
 _REFERENCE, _MAX_REFERENCE_BYTES = "reference.npy", MOST_BYTES + 2**16
+_ENCODER, _MAX_ENCODER_BYTES = "encoder.onnx", MOST_WEIGHTS
 _MAX_GOLDEN, _MAX_GOLDEN_BYTES = 16, 4 * 2**20
 _GOLDEN_NAME = re.compile(r"golden/\d{1,2}\.npy")
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same content gives the same file
@@ -86,6 +90,8 @@ class Bundle:
         How the logits become probabilities and answers.
     reference
         What familiarity is measured by; there is one where the decision has a familiarity.
+    encoder
+        The weights of the feature's encoder, by default those of this machine; ``None`` where it has none.
     """
 
     labels: tuple[str, ...]
@@ -96,6 +102,13 @@ class Bundle:
     provenance: dict[str, Any] = field(default_factory=dict)
     decision: Decision = field(default_factory=Decision)
     reference: Reference | None = None
+    encoder: bytes | None = None
+
+    def __post_init__(self) -> None:
+        if self.encoder is not None:
+            remember(self.encoder)
+        elif isinstance(self.feature, Encoder):
+            object.__setattr__(self, "encoder", get(self.feature.sha256))
 
 
 def group_hash(group: str) -> str:
@@ -110,6 +123,8 @@ def group_hash(group: str) -> str:
 def write_bundle(path: Path, bundle: Bundle) -> None:
     """Write ``bundle`` to ``path`` atomically; the same bundle gives the same bytes."""
     entries = {"network.onnx": bundle.network}
+    if bundle.encoder is not None:
+        entries[_ENCODER] = bundle.encoder
     golden = []
     for i, sound in enumerate(bundle.golden):
         buffer = io.BytesIO()
@@ -208,16 +223,17 @@ def _reason(error: Exception) -> str:
 
 def _entries(path: Path, archive: zipfile.ZipFile) -> dict[str, bytes]:
     names = archive.namelist()
-    if len(names) != len(set(names)) or len(names) > len(_MAX_ENTRY) + 1 + _MAX_GOLDEN:
+    if len(names) != len(set(names)) or len(names) > len(_MAX_ENTRY) + 2 + _MAX_GOLDEN:
         raise BundleFormatError(f"{path} has {len(names)} entries, more than a bundle has, or some twice.")
     if missing := _MAX_ENTRY.keys() - set(names):
         raise BundleFormatError(f"{path} is not an Earmark model: it lacks {', '.join(sorted(missing))}.")
     entries = {}
     for info in archive.infolist():
-        known = info.filename in _MAX_ENTRY or info.filename == _REFERENCE
+        known = info.filename in (*_MAX_ENTRY, _REFERENCE, _ENCODER)
         if not known and not _GOLDEN_NAME.fullmatch(info.filename):
             raise BundleFormatError(f"{path} has an entry that no bundle has: {info.filename[:80]!r}.")
         limit = _MAX_ENTRY.get(info.filename, _MAX_GOLDEN_BYTES)
+        limit = _MAX_ENCODER_BYTES if info.filename == _ENCODER else limit
         limit = _MAX_REFERENCE_BYTES if info.filename == _REFERENCE else limit
         # Stored entries only: nothing can unfold into more than the file itself.
         if info.compress_type != zipfile.ZIP_STORED or info.file_size > limit or info.flag_bits & 1:
@@ -245,9 +261,13 @@ def _bundle(path: Path, about: dict[str, Any], entries: dict[str, bytes]) -> Bun
         raise BundleFormatError(f"{path}: its labels are not two or more distinct names.")
     feature = feature_from_dict(about["feature"])
     if sorted(sound["file"] for sound in about["golden"]) != sorted(
-        entries.keys() - _MAX_ENTRY.keys() - {_REFERENCE}
+        entries.keys() - _MAX_ENTRY.keys() - {_REFERENCE, _ENCODER}
     ):
         raise BundleFormatError(f"{path}: its list of test sounds does not match its entries.")
+    encoder = entries.get(_ENCODER)
+    named = feature.sha256 if isinstance(feature, Encoder) else None
+    if named != about["sha256"].get(_ENCODER):
+        raise BundleFormatError(f"{path}: its encoder is not the one that its settings name.")
     golden = []
     for sound in about["golden"]:
         samples = _samples(entries[sound["file"]])
@@ -270,7 +290,9 @@ def _bundle(path: Path, about: dict[str, Any], entries: dict[str, bytes]) -> Bun
     reference = _reference(path, about.get("reference"), entries.get(_REFERENCE), feature.dims)
     if (reference is None) != (decision.familiarity is None):
         raise BundleFormatError(f"{path}: it has a familiarity without a reference, or the other way round.")
-    return Bundle(tuple(labels), feature, model, network, tuple(golden), provenance, decision, reference)
+    return Bundle(
+        tuple(labels), feature, model, network, tuple(golden), provenance, decision, reference, encoder
+    )
 
 
 def _reference(path: Path, about: Any, data: bytes | None, dims: int) -> Reference | None:

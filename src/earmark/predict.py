@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from earmark.audio import decode, read_stream, resample
 from earmark.audio.condition import clipped, is_silent
 from earmark.bundle import Bundle, Golden, read_bundle
+from earmark.encoders import remember
 from earmark.errors import AudioError, BundleFormatError, GoldenTestError, PathError, UnreadableAudioError
 from earmark.types import FloatArray, Prediction, Waveform
 
@@ -46,6 +47,8 @@ class Predictor:
 
     def __init__(self, bundle: Bundle, self_test: bool = True) -> None:
         self.bundle = bundle
+        if bundle.encoder is not None:  # in a worker too, to which it came by way of the engine
+            remember(bundle.encoder)
         self._session = _session(bundle)
         if self_test:
             for i, golden in enumerate(bundle.golden):

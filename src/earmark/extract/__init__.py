@@ -72,10 +72,14 @@ def extract(
         When the feature gives a course over time and not one vector a clip.
     """
     if feature.course:
-        say = "Name at least one of its statistics, such as --set 'feature.statistics=[\"mean\"]'."
+        say = "Take --feature stats."
+        if hasattr(feature, "statistics"):
+            say = "Name at least one of its statistics, such as --set 'feature.statistics=[\"mean\"]'."
+        elif hasattr(feature, "pooled"):
+            say = "Pool its windows: --set feature.pooled=mean+max+sd"
         raise SettingError(
             f"[feature] {feature.name} with these settings gives a course over time, but one vector a clip is"
-            f" needed. {say if hasattr(feature, 'statistics') else 'Take --feature stats.'}"
+            f" needed. {say}"
         )
     return _mended(_vectors, dataset, feature, on_progress, engine, store, on_note)
 
