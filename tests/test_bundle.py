@@ -586,7 +586,7 @@ def test_hashes_not_as_listed(refused, packed):
     [
         (
             {"name": "mfcd"},
-            "No feature is called 'mfcd'. There are: log_mel, mfcc, stats. Did you mean 'mfcc'?",
+            "No feature is called 'mfcd'. There are: encoder, log_mel, mfcc, stats. Did you mean 'mfcc'?",
         ),
         ({"name": "mfcc", "colour": 1}, "[feature] has no setting 'colour'. There are: sample_rate, "),
         (

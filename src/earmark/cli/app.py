@@ -134,7 +134,11 @@ def check(
 @command("extract", "earmark extract UrbanSound8K --feature mfcc --feature log_mel")
 @click.argument("dataset")
 @click.option(
-    "--feature", "names", multiple=True, metavar="NAME", help="mfcc, log_mel or stats; may be repeated."
+    "--feature",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    help="mfcc, stats, log_mel or encoder; may be repeated.",
 )
 @click.option(
     "--recipe", default="default", metavar="NAME|FILE", help="Whose feature to take where none is named."

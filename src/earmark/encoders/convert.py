@@ -1,4 +1,4 @@
-"""YAMNet from TensorFlow Lite to ONNX: convolutions and one mean. Its front end is left out, see `earmark.encoders.patches`."""
+"""YAMNet from TensorFlow Lite to ONNX: convolutions and a mean. Its front end is `earmark.encoders.patches`."""
 
 from __future__ import annotations
 
@@ -92,17 +92,9 @@ class _Writer:
         act = self._activation(options, 4 if deep else 3)
         pads = _pads(options, took[1:3], gave[1:3], size, strides)
         names = [source, self._fractions(kernel, order, target), self._weight(f"{target}.bias", bias.values)]
-        self.nodes.append(
-            self.make.make_node(
-                "Conv",
-                names,
-                [f"{target}.linear" if act else target],
-                kernel_shape=size,
-                strides=strides,
-                pads=pads,
-                group=gave[3] if deep else 1,
-            )  # fmt: skip
-        )
+        how = {"kernel_shape": size, "strides": strides, "pads": pads, "group": gave[3] if deep else 1}
+        linear = f"{target}.linear" if act else target
+        self.nodes.append(self.make.make_node("Conv", names, [linear], **how))
         if act:
             self.nodes.append(act(f"{target}.linear", target))
 

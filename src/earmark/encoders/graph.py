@@ -70,12 +70,11 @@ def embedding_graph(data: bytes, output: str = "") -> bytes:
 def _loaded(data: bytes) -> ModelProto:
     try:
         import onnx
-        from google.protobuf.message import DecodeError
     except ImportError:
         raise MissingExtraError("Converting an encoder", "train", "onnx") from None
     try:
         model = onnx.load_model_from_string(data)
-    except (DecodeError, ValueError, RecursionError):
+    except Exception:  # protobuf has errors of its own, which are not worth its import
         raise WeightsError("This is no ONNX file, or only part of one.") from None
     if not len(model.graph.node):
         raise WeightsError("This is no ONNX file, or only part of one.")
@@ -99,7 +98,7 @@ def _chosen(graph: GraphProto, output: str) -> str:
     outputs = [value.name for value in graph.output]
     if not output:
         if len(outputs) == 1:
-            return outputs[0]
+            return str(outputs[0])
         raise WeightsError(
             f"Which of the outputs is the embedding? This ONNX file has: {', '.join(outputs) or 'none'}."
             " Type: --output NAME"

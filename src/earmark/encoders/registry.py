@@ -90,5 +90,58 @@ ENCODERS: dict[str, Entry] = {
             tried=True,
             note="Learnt from web videos; poor at telling words from each other.",
         ),
+        Entry(
+            name="perch2",
+            title="Perch 2: EfficientNet-B3 trained on the voices of birds and other animals",
+            sample_rate=32_000,
+            window=5.0,
+            hop=5.0,
+            size=1536,
+            front_end="waveform",
+            output="embedding",
+            form="onnx",
+            # A conversion of Google's file that others run. Its size is written down by two of them; one checksum is
+            # too few to be held against.
+            url="https://huggingface.co/justinchuby/Perch-onnx/resolve/main/perch_v2.onnx",
+            bytes=409_148_616,
+            checksum=None,
+            licence="Apache 2.0",
+            licence_url=_APACHE,
+            homepage="https://www.kaggle.com/models/google/bird-vocalization-classifier",
+            citation="van Merriënboer and others: Perch 2.0: The Bittern Lesson for Bioacoustics, arXiv:2508.04665, 2025",
+            tried=False,
+            note="The file is somebody else's conversion of Google's weights.",
+        ),
+        *(
+            Entry(
+                name=f"ced-{name}",
+                title=f"CED {name}: a vision transformer for AudioSet, {millions:g} million weights",
+                sample_rate=16_000,
+                window=10.0,
+                hop=10.0,
+                size=size,
+                front_end="waveform",
+                output="",
+                form="onnx",
+                url=None,
+                bytes=None,
+                checksum=None,
+                licence="Apache 2.0",  # of the weights at Hugging Face; the authors' training code is GPL-3.0
+                licence_url=_APACHE,
+                homepage=f"https://huggingface.co/mispeech/ced-{name}",
+                citation="Dinkel and others: CED: Consistent ensemble distillation for audio tagging, ICASSP 2024",
+                tried=False,
+                note=(
+                    f"Export mispeech/ced-{name} from its waveform (float32[n, 160000]) to its pooled embedding"
+                    f" (float32[n, {size}]) with torch.onnx, its mel spectrogram included."
+                ),
+            )
+            for name, size, millions in (
+                ("tiny", 192, 5.5),
+                ("mini", 256, 9.6),
+                ("small", 384, 22),
+                ("base", 768, 86),
+            )
+        ),
     )
 }

@@ -18,7 +18,12 @@ from earmark.errors import WeightsError
 from earmark.types import FloatArray
 
 CONV_2D, DEPTHWISE_CONV_2D, MEAN = 3, 4, 40  # of the schema's BuiltinOperator
-_DTYPES = {0: np.dtype("<f4"), 1: np.dtype("<f2"), 2: np.dtype("<i4"), 9: np.dtype("i1")}
+_DTYPES: dict[int, np.dtype[Any]] = {
+    0: np.dtype("<f4"),
+    1: np.dtype("<f2"),
+    2: np.dtype("<i4"),
+    9: np.dtype("i1"),
+}
 _MOST = 100_000  # entries of any list: a damaged length must not be walked to its end
 
 

@@ -77,7 +77,7 @@ def keep(name: str, data: bytes, about: dict[str, Any]) -> str:
     sha256 = remember(data)
     place = folder()
     path = place / f"{sha256}.onnx"
-    if not path.is_file() or path.stat().st_size != len(data):
+    if not path.is_file() or sha256_of(path.read_bytes()) != sha256:
         write_atomically(path, data)
     write_json(place / f"{name}.json", {"sha256": sha256, "bytes": len(data), **about})
     return sha256

@@ -11,7 +11,6 @@ import numpy as np
 from earmark.audio.mix import Channel
 from earmark.encoders import ENCODERS, Session, get, note_of, session_of
 from earmark.encoders.patches import BANDS, FRAMES, log_mel_patches
-from earmark.encoders.registry import FrontEnd
 from earmark.errors import SettingError, UnknownNameError, WeightsError
 from earmark.features.spectral import Resampler, is_channel
 from earmark.types import Feature, FloatArray, Waveform
@@ -145,11 +144,12 @@ class Encoder:
         WeightsError
             When the weights are not there, or do not fit.
         """
-        if waveform.sample_rate != self.sample_rate or not len(waveform.samples):
+        if waveform.sample_rate != self.sample_rate:
             raise ValueError(
-                f"the waveform has {waveform.sample_rate} Hz and {len(waveform.samples)} samples,"
-                f" the feature needs {self.sample_rate} Hz and at least one"
+                f"the waveform has {waveform.sample_rate} Hz, the feature needs {self.sample_rate} Hz"
             )
+        if not len(waveform.samples):
+            raise ValueError("the waveform has no samples")
         session = session_of(self.sha256, self._shape, self.size)
         course = session.run(self._windows(waveform.samples))
         if self.pooled == "none":

@@ -1,4 +1,4 @@
-"""`fetch_encoder`: from a name to weights that Earmark runs, on this machine; converted once and tried before they are kept."""
+"""`fetch_encoder`: from a name to weights on this machine that Earmark runs; tried before they are kept."""
 
 from __future__ import annotations
 
