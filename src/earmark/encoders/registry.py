@@ -108,7 +108,7 @@ ENCODERS: dict[str, Entry] = {
             licence="Apache 2.0",
             licence_url=_APACHE,
             homepage="https://www.kaggle.com/models/google/bird-vocalization-classifier",
-            citation="van Merriënboer and others: Perch 2.0: The Bittern Lesson for Bioacoustics, arXiv:2508.04665, 2025",
+            citation="van Merriënboer and others: Perch 2.0: The Bittern Lesson for Bioacoustics, 2025",
             tried=False,
             note="The file is somebody else's conversion of Google's weights.",
         ),
