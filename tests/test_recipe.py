@@ -138,7 +138,7 @@ CONSISTS = f"consists of the tables: {SECTIONS}."
         ),
         (
             {"feature": {"name": "mfc"}},
-            "No feature is called 'mfc'. There are: log_mel, mfcc, stats. Did you mean 'mfcc'?",
+            "No feature is called 'mfc'. There are: encoder, log_mel, mfcc, stats. Did you mean 'mfcc'?",
         ),
         ({"data": {"pat": 1}}, "[data] has no setting 'pat'. There are: path, layout, pattern, window, hop,"
             " min_overlap, several, background, point_width, unit, label_column, corrections. Did you mean 'path'?"),
