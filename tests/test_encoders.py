@@ -224,7 +224,7 @@ def test_the_windows_are_those_of_the_authors():
 def test_pooling():
     sound = Waveform(np.random.default_rng(0).uniform(-1, 1, 40_000).astype(np.float32), 16_000)
     course = ready(Encoder(pooled="none")).extract(sound)
-    whole = ready(Encoder()).extract(sound)
+    whole = ready(Encoder(pooled="mean+max+sd")).extract(sound)
     assert np.array_equal(ready(Encoder(pooled="mean")).extract(sound), course.mean(axis=0))
     assert np.array_equal(
         whole, np.concatenate([course.mean(axis=0), course.max(axis=0), course.std(axis=0)])
@@ -312,7 +312,7 @@ def test_workers_get_the_weights_with_their_work(cache, tmp_path, write_wav):
     """The machine that works may have none: they travel with the work."""
     for name in ("a/1.wav", "a/2.wav", "b/1.wav", "b/2.wav"):
         write_wav(tmp_path / "data" / name, np.random.default_rng(1).uniform(-1, 1, 8_000), 16_000)
-    feature = ready(Encoder())
+    feature = ready(Encoder(pooled="mean+max+sd"))
     shutil.rmtree(cache)
     table = extract(read(tmp_path / "data"), feature, store=Store(tmp_path / "store"))
     assert table.values.shape == (4, 3072)
@@ -422,7 +422,7 @@ def test_what_is_no_embedding_is_told():
 
 @pytest.fixture
 def bundle(cache):
-    feature = ready(Encoder())
+    feature = ready(Encoder(pooled="mean+max+sd"))
     shape = Linear().shape(feature.dims, 2)
     flat = np.random.default_rng(0).standard_normal(shape.size).astype(np.float32) / 100
     net = Network(shape, flat, np.zeros(feature.dims, np.float32), np.ones(feature.dims, np.float32))
