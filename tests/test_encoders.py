@@ -22,7 +22,7 @@ from earmark.encoders.convert import _pads, yamnet_to_onnx
 from earmark.encoders.graph import embedding_graph
 from earmark.encoders.patches import log_mel_patches
 from earmark.encoders.tflite import DEPTHWISE_CONV_2D, MEAN, read_tflite
-from earmark.errors import BundleFormatError, SettingError, WeightsError
+from earmark.errors import BundleFormatError, PathError, SettingError, WeightsError
 from earmark.extract import extract
 from earmark.features import Encoder, feature_from_dict, feature_to_dict, resolved, weights_of
 from earmark.fetch import fetch_encoder
@@ -306,6 +306,12 @@ def test_weights_are_kept_by_their_hash(cache):
     assert "have changed since they were kept" in refused(get, sha256)
     keep("yamnet", data, {})
     assert (cache / f"{sha256}.onnx").read_bytes() == data
+
+
+def test_a_folder_that_is_a_file_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("EARMARK_ENCODERS", str(write(tmp_path / "file", b"")))
+    said = refused(keep, "yamnet", small_yamnet(), {}, error=PathError)
+    assert said == f"EARMARK_ENCODERS is {tmp_path}/file, which is a file. Give it the name of a folder."
 
 
 def test_workers_get_the_weights_with_their_work(cache, tmp_path, write_wav):
