@@ -11,6 +11,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from earmark.models.blend import Blend
+from earmark.models.dictionary import Dictionary, TrainedDictionary
 from earmark.models.linear import Linear
 from earmark.models.mlp import Mlp
 from earmark.models.network import Network
@@ -20,6 +21,7 @@ from earmark.settings import named_from_dict, named_to_dict
 __all__ = [
     "MODELS",
     "Blend",
+    "Dictionary",
     "Linear",
     "Mlp",
     "Model",
@@ -30,9 +32,9 @@ __all__ = [
     "trained_from_arrays",
 ]
 
-Model = Mlp | Linear | Blend
-MODELS: dict[str, type[Model]] = {"mlp": Mlp, "linear": Linear, "blend": Blend}
-_TRAINED: dict[str, Any] = {"mlp": Network, "linear": Network}
+Model = Mlp | Linear | Dictionary | Blend
+MODELS: dict[str, type[Model]] = {"mlp": Mlp, "linear": Linear, "dictionary": Dictionary, "blend": Blend}
+_TRAINED: dict[str, Any] = {"mlp": Network, "linear": Network, "dictionary": TrainedDictionary}
 
 
 def model_from_dict(values: Mapping[str, Any]) -> Model:
