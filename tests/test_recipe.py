@@ -124,7 +124,7 @@ def test_another_name_starts_from_its_own_defaults(monkeypatch):
 
 SECTIONS = "data, split, feature, model, train, decide"
 CONSISTS = f"consists of the tables: {SECTIONS}."
-MODEL_NAMES = "blend, dictionary, linear, mlp"
+MODEL_NAMES = "blend, dictionary, linear, mlp, rocket"
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from earmark.models.dictionary import Dictionary, TrainedDictionary
 from earmark.models.linear import Linear
 from earmark.models.mlp import Mlp
 from earmark.models.network import Network
+from earmark.models.rocket import Rocket, TrainedRocket
 from earmark.models.trained import Trained
 from earmark.settings import named_from_dict, named_to_dict
 
@@ -26,15 +27,27 @@ __all__ = [
     "Mlp",
     "Model",
     "Network",
+    "Rocket",
     "Trained",
     "model_from_dict",
     "model_to_dict",
     "trained_from_arrays",
 ]
 
-Model = Mlp | Linear | Dictionary | Blend
-MODELS: dict[str, type[Model]] = {"mlp": Mlp, "linear": Linear, "dictionary": Dictionary, "blend": Blend}
-_TRAINED: dict[str, Any] = {"mlp": Network, "linear": Network, "dictionary": TrainedDictionary}
+Model = Mlp | Linear | Dictionary | Rocket | Blend
+MODELS: dict[str, type[Model]] = {
+    "mlp": Mlp,
+    "linear": Linear,
+    "dictionary": Dictionary,
+    "rocket": Rocket,
+    "blend": Blend,
+}
+_TRAINED: dict[str, Any] = {
+    "mlp": Network,
+    "linear": Network,
+    "dictionary": TrainedDictionary,
+    "rocket": TrainedRocket,
+}
 
 
 def model_from_dict(values: Mapping[str, Any]) -> Model:

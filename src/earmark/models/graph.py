@@ -51,11 +51,14 @@ class Graph:
         self._nodes.append(self._helper.make_node(operator, names, [output], **attributes))
         return output
 
-    def image(self, frames: int) -> str:
-        """Add the input as float32[n, 1, frames, dims]; its last frame is repeated until it has so many frames."""
+    def image(self, frames: int = 1, around: int = 0) -> str:
+        """Add the input as float32[n, 1, frames, dims].
+
+        The last frame is repeated until there are so many ``frames``, and the first and last ``around`` times more.
+        """
         last = self.node("Gather", self.node("Shape", "features"), np.array(1))
-        most = self.node("Max", last, np.array(frames))
-        steps = self.node("Range", np.array(0), most, np.array(1))
+        most = self.node("Add", self.node("Max", last, np.array(frames)), np.array(around))
+        steps = self.node("Max", self.node("Range", np.array(-around), most, np.array(1)), np.array(0))
         at = self.node("Min", steps, self.node("Sub", last, np.array(1)))
         return self.node("Unsqueeze", self.node("Gather", "features", at, axis=1), np.array([1]))
 

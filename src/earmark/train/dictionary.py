@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.inputs import take
-from earmark.models import Linear
 from earmark.models.dictionary import Codebook, Dictionary, TrainedDictionary, patches_of
-from earmark.train.linear import fit_linear
+from earmark.train.head import fit_head, learnt_rows
 from earmark.train.problem import Problem, Task
 from earmark.types import FloatArray, IntArray
 
@@ -29,22 +28,10 @@ def fit_dictionary(
         When the loss is no longer finite.
     """
     rng = np.random.default_rng([task.seed, 1])
-    rows = np.concatenate([task.train, task.validation])
+    rows = learnt_rows(task)
     codebook = learn_codebook(_sampled(problem, rows, model.frames, rng), model, rng)
-    head, entry = fit_linear(
-        *_inner(problem, task, rows, codebook.pooled(take(problem.courses, rows)), model)
-    )
+    head, entry = fit_head(problem, task, codebook.pooled(take(problem.courses, rows)), model.penalty)
     return TrainedDictionary(codebook, head), entry
-
-
-def _inner(
-    problem: Problem, task: Task, rows: IntArray, pooled: FloatArray, model: Dictionary
-) -> tuple[Problem, Task, Linear]:
-    """Return the problem that the linear layer solves: of the learnt rows alone, in their order."""
-    linear = Linear(model.penalty)
-    inner = replace(problem, values=pooled, targets=problem.targets[rows], model=linear)
-    at = np.arange(len(rows))
-    return inner, Task(at[: len(task.train)], at[len(task.train) :], task.seed), linear
 
 
 def _sampled(problem: Problem, rows: IntArray, frames: int, rng: np.random.Generator) -> FloatArray:
