@@ -118,7 +118,11 @@ class TrainedRocket:
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return what `from_arrays` makes the network of again."""
         kernels = self.kernels
-        own = {"weights": kernels.weights, "starts": kernels.starts, "dilations": kernels.dilations}
+        own: dict[str, NDArray[Any]] = {
+            "weights": kernels.weights,
+            "starts": kernels.starts,
+            "dilations": kernels.dilations,
+        }
         return own | {f"head.{name}": array for name, array in self.head.arrays().items()}
 
     @classmethod
