@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from earmark.decide import Decision, Reference
 from earmark.decide.unknown import MOST_BYTES, MOST_ROWS, NEIGHBOURS
 from earmark.errors import BundleFormatError, PathError, UsageError
-from earmark.features import feature_from_dict, feature_to_dict
+from earmark.features import feature_to_dict, kept_feature
 from earmark.files import write_atomically
 from earmark.settings import from_dict, to_dict
 from earmark.types import Feature, FloatArray, Waveform
@@ -243,7 +243,7 @@ def _bundle(path: Path, about: dict[str, Any], entries: dict[str, bytes]) -> Bun
     names = isinstance(labels, list) and all(isinstance(label, str) and label for label in labels)
     if not names or len(labels) < 2 or len(set(labels)) != len(labels):
         raise BundleFormatError(f"{path}: its labels are not two or more distinct names.")
-    feature = feature_from_dict(about["feature"])
+    feature = kept_feature(about["feature"])
     if sorted(sound["file"] for sound in about["golden"]) != sorted(
         entries.keys() - _MAX_ENTRY.keys() - {_REFERENCE}
     ):
