@@ -266,7 +266,9 @@ GOLDEN = {
 
 
 @pytest.mark.parametrize("resampler", ["soxr_hq", "kaiser_fast"])
-@pytest.mark.parametrize("name", [*sorted(FEATURES), "stats 1"])
+@pytest.mark.parametrize(
+    "name", [*sorted(FEATURES.keys() - {"encoder"}), "stats 1"]
+)  # an encoder's values are its weights'
 def test_the_front_end_gives_what_it_gave(name, resampler):
     feature = (
         Stats(resampler=resampler, version=1) if name == "stats 1" else FEATURES[name](resampler=resampler)
