@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from degrade import DEGRADATIONS, degraded
 
+from degrade import DEGRADATIONS, degraded
 from earmark import pipeline
 from earmark.audio import decode
 from earmark.encoders import note_of
