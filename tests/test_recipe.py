@@ -136,7 +136,7 @@ MODEL_NAMES = "blend, dictionary, linear, mlp, rocket"
         ({"model": {"name": ["mlp"]}}, f"No model is called '['mlp']'. There are: {MODEL_NAMES}. Did you mean 'mlp'?"),
         (
             {"feature": {"name": "mfc"}},
-            "No feature is called 'mfc'. There are: log_mel, mfcc, stats. Did you mean 'mfcc'?",
+            "No feature is called 'mfc'. There are: encoder, log_mel, mfcc, stats. Did you mean 'mfcc'?",
         ),
         ({"data": {"pat": 1}}, "[data] has no setting 'pat'. There are: path, layout, pattern, window, hop,"
             " min_overlap, several, background, point_width, unit, label_column, corrections. Did you mean 'path'?"),

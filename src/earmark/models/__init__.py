@@ -17,6 +17,7 @@ from earmark.models.mlp import Mlp
 from earmark.models.network import Network
 from earmark.models.rocket import Rocket, TrainedRocket
 from earmark.models.trained import Trained
+from earmark.models.windowed import Windowed
 from earmark.settings import named_from_dict, named_to_dict
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "Network",
     "Rocket",
     "Trained",
+    "Windowed",
     "model_from_dict",
     "model_to_dict",
     "trained_from_arrays",
