@@ -34,14 +34,14 @@ class Cnn:
     """Convolutions of 3 by 3 over time and frequency, pooled to one vector a clip, and a linear layer.
 
     Each clip is brought to one loudness first, so that how loud it was recorded does not matter. A clip shorter than
-    ``window`` is repeated until it is as long; a longer one is heard whole.
+    the window is repeated until it is as long; a longer one is heard whole.
 
     Parameters
     ----------
     channels
         Of each convolution. All but the last are followed by a pooling that halves time and frequency.
     window
-        Frames that one training step sees of a clip, from a random place.
+        Frames that one training step sees of a clip, from a random place; fewer where nearly all clips are shorter.
     weight_decay
         Of AdamW.
     label_smoothing

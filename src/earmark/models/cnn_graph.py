@@ -27,7 +27,7 @@ def to_onnx(settings: Cnn, weights: Mapping[str, FloatArray]) -> bytes:
         When onnx is not installed.
     """
     graph = _Graph()
-    hidden = graph.heard(weights["mean"], weights["scale"], settings.window)
+    hidden = graph.heard(weights["mean"], weights["scale"], int(weights["window"][0]))
     for i, layer in enumerate(settings.layers):
         hidden = graph.add(
             "Conv",

@@ -57,8 +57,10 @@ class Draws:
     hidden_bands: IntArray
 
 
-def draw(settings: Cnn, seeds: list[int], frames: IntArray, other_frames: IntArray, bands: int) -> Draws:
-    """Draw what is random about a batch of clips of so many frames."""
+def draw(
+    settings: Cnn, seeds: list[int], frames: IntArray, other_frames: IntArray, window: int, bands: int
+) -> Draws:
+    """Draw what is random about a batch of windows of clips of so many frames."""
     generator = np.random.default_rng(seeds)
     n = len(frames)
     starts = (generator.random(n) * frames).astype(np.int64)
@@ -80,7 +82,7 @@ def draw(settings: Cnn, seeds: list[int], frames: IntArray, other_frames: IntArr
         share.astype(np.float32),
         below.astype(np.float32),
         curve.astype(np.float32),
-        _spans(generator, n, settings.window, settings.mask),
+        _spans(generator, n, window, settings.mask),
         _spans(generator, n, bands, settings.mask),
     )
 
