@@ -35,8 +35,8 @@ def courses(n=36, several=False, **train) -> Courses:
         for label in np.flatnonzero(marks[i]) if several else [targets[i]]:
             course[:, 4 * label : 4 * label + 3] += 25
         values.append(course.astype(np.float32))
-    model = Cnn(channels=(4, 6), window=16)
-    settings = {"epochs": 3, "batch_size": 8, "learning_rate": 3e-3, "patience": 0, "device": "cpu", **train}
+    model = Cnn(channels=(4, 6), window=16, device="cpu")
+    settings = {"epochs": 3, "batch_size": 8, "learning_rate": 3e-3, "patience": 0, **train}
     return Courses(values, marks if several else targets, CLASSES, model, TrainSettings(**settings))
 
 

@@ -22,7 +22,6 @@ from cnn_problem import BANDS, CLASSES, courses, task
 from earmark.errors import MissingExtraError, RunError, SettingError
 from earmark.models.cnn import Cnn, CnnNetwork
 from earmark.train.cnn import fit_cnn
-from earmark.train.settings import TrainSettings
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'earmark[torch]'")
 
@@ -278,6 +277,7 @@ def test_without_pytorch_it_says_what_to_install(tmp_path, monkeypatch):
         ({"band_limit": 2.0}, "band_limit is 2.0, but must be from 0 to 1"),
         ({"equalizer": 41.0}, "equalizer is 41.0, but must be from 0 to 40"),
         ({"mask": 0.6}, "mask is 0.6, but must be from 0 to 0.5"),
+        ({"device": "gpu"}, "device is 'gpu', but must be 'auto', 'cuda', 'mps' or 'cpu'"),
         ({"average": 1.0}, "average is 1.0, but must be from 0 to below 1"),
     ],
 )
@@ -288,14 +288,12 @@ def test_settings_are_refused_in_words(values, message):
 
 
 def test_devices_are_refused_in_words(tmp_path, monkeypatch):
-    with pytest.raises(SettingError) as raised:
-        TrainSettings(device="gpu")
-    assert str(raised.value) == "[train] device is 'gpu', but must be 'auto', 'cuda', 'mps' or 'cpu'."
+    made = courses()
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     with pytest.raises(SettingError) as raised:
-        fit_cnn(courses(device="cuda"), task(), tmp_path / "a")
-    assert str(raised.value) == "[train] device is 'cuda', but PyTorch finds none here. Take 'auto' or 'cpu'."
+        fit_cnn(replace(made, model=replace(made.model, device="cuda")), task(), tmp_path / "a")
+    assert str(raised.value) == "[model] device is 'cuda', but PyTorch finds none here. Take 'auto' or 'cpu'."
 
 
 def test_ranks_are_refused_in_words(tmp_path, monkeypatch):

@@ -58,6 +58,8 @@ class Cnn:
         Share of the window, and of the bands, that is at most hidden in each clip.
     average
         The weights that are kept are a running mean: how much of it stays in each step.
+    device
+        Where it is trained: ``"cuda"``, ``"mps"``, ``"cpu"``, or ``"auto"`` for the first of these that is there.
     deterministic
         On a GPU too, take only operations that give the same bytes each time; they are slower.
 
@@ -87,6 +89,7 @@ class Cnn:
     band_limit: float = 0.3
     mask: float = 0.15
     average: float = 0.99
+    device: str = "auto"
     deterministic: bool = False
 
     def __post_init__(self) -> None:
@@ -107,12 +110,13 @@ class Cnn:
             (0 <= self.equalizer <= 40, "equalizer", "from 0 to 40"),
             (0 <= self.mask <= 0.5, "mask", "from 0 to 0.5"),
             (0 <= self.average < 1, "average", "from 0 to below 1"),
+            (self.device in ("auto", "cuda", "mps", "cpu"), "device", "'auto', 'cuda', 'mps' or 'cpu'"),
         )
         for good, name, allowed in rules:
             if not good:
                 value = getattr(self, name)
                 said = list(value) if isinstance(value, tuple) else value
-                raise SettingError(f"[model] {name} is {said}, but must be {allowed}.")
+                raise SettingError(f"[model] {name} is {said!r}, but must be {allowed}.")
 
     @property
     def layers(self) -> tuple[Layer, ...]:

@@ -27,9 +27,6 @@ class TrainSettings:
         0 trains to the end and keeps the last.
     seed
         Of initial weights, order of rows and dropout.
-    device
-        Where a ``cnn`` is trained: ``"cuda"``, ``"mps"``, ``"cpu"``, or ``"auto"`` for the first of these that is
-        there. The other models are trained on the CPU.
     """
 
     epochs: int = 200
@@ -38,7 +35,6 @@ class TrainSettings:
     class_weights: str = "auto"
     patience: int = 50
     seed: int = 0
-    device: str = "auto"
 
     def __post_init__(self) -> None:
         rules = (
@@ -52,11 +48,6 @@ class TrainSettings:
             ),
             (self.patience >= 0, "patience", "0 or more"),
             (0 <= self.seed < 2**32, "seed", "from 0 to 4294967295"),
-            (
-                self.device in ("auto", "cuda", "mps", "cpu"),
-                "device",
-                "'auto', 'cuda', 'mps' or 'cpu'",
-            ),
         )
         for good, name, allowed in rules:
             if not good:

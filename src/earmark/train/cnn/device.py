@@ -30,7 +30,7 @@ def choose_device(name: str) -> Any:
     if not there[name]:
         found = " or ".join(repr(kind) for kind, there_ in there.items() if there_)
         raise SettingError(
-            f"[train] device is '{name}', but PyTorch finds none here. Take 'auto' or {found}."
+            f"[model] device is '{name}', but PyTorch finds none here. Take 'auto' or {found}."
         )
     if name != "cuda":
         return torch.device(name)

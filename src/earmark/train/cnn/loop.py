@@ -35,7 +35,7 @@ def train(
 ) -> tuple[CnnNetwork, list[dict[str, float]]]:
     """Train one network; see `earmark.train.cnn.fit_cnn`."""
     settings = _settings(problem)
-    device = choose_device(problem.settings.device)
+    device = choose_device(settings.device)
     with held(settings.deterministic), joined(device) as ranks:
         identity = checkpoint.identity(problem, task)
         found = load(path, identity) if ranks.rank == 0 else None
