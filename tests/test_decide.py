@@ -213,7 +213,7 @@ def prepared(group, targets, values):
     dataset = Dataset("made", Path(), "table", clips, True, "recording", None, "made up")
     table = FeatureTable(values, np.arange(len(values)), FEATURE, "f", np.ones(len(values)))
     rows = Rows.of_table(dataset, table)
-    return Prepared(dataset, table, rows, Progress(len(values)).so_far, 0.0)
+    return Prepared(dataset, (table,), rows, Progress(len(values)).so_far, 0.0)
 
 
 def test_inner_folds_share_no_recording_and_no_test_row():

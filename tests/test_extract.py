@@ -23,12 +23,13 @@ from earmark.audio import load
 from earmark.dataset import Clips, Dataset
 from earmark.engine import Local
 from earmark.engine import local as engine_local
-from earmark.errors import DataError, SettingError, StoreError
+from earmark.errors import DataError, StoreError
 from earmark.extract import Done, Progress, extract, extract_courses, fill
 from earmark.features import FEATURES, LogMel, Mfcc, Stats
 from earmark.readers import read_sounds
 from earmark.store import Store
 from earmark.types import Clip
+from tiny_encoder import ready
 
 RATE = 16_000
 SHORT = 0.3  # seconds
@@ -150,7 +151,7 @@ def fresh_workers():
 @pytest.mark.parametrize("name", FEATURES)
 def test_a_feature_from_the_store_is_the_feature_itself(name, sounds, store):
     """The contract, for every feature and for cuts as well: to the bit, computed and found again."""
-    feature = FEATURES[name]()
+    feature = ready(FEATURES[name]())
     cuts = [
         Clip("03.wav", (), "", 0.05, 0.2),
         Clip("03.wav", (), "", 0.1, None),
@@ -221,10 +222,12 @@ def test_courses_are_a_sequence(sounds, store):
     assert courses.take(np.empty(0, np.int64), 3).shape == (0, 3, 128)
 
 
-def test_a_course_is_no_vector(sounds, store):
-    with pytest.raises(SettingError, match="gives a course over time"):
-        extract(dataset(sounds), LogMel(), store=store)
-    assert parts(store) == []
+def test_of_a_course_there_is_a_summary_as_well(sounds, store):
+    table = extract(dataset(sounds), LogMel(), store=store)
+    assert table.inputs is table.courses
+    assert table.values.shape == (len(table.courses), 2 * 128)
+    for values, course in zip(table.values, table.courses, strict=True):
+        np.testing.assert_allclose(values, [*course.mean(axis=0), *course.std(axis=0)], rtol=1e-4, atol=1e-4)
 
 
 # What is computed, and what is not

@@ -196,7 +196,7 @@ def test_a_bundle_says_that_its_labels_are_not_exclusive(trained, tmp_path):
     assert (tmp_path / "again.earmark").read_bytes() == trained.bundle.read_bytes()
     predictor = Predictor(bundle)
     values = trained.prepared.table.values[:5]
-    raw = np.asarray(predictor._session.run(["logits"], {"features": values})[0], np.float64)
+    raw = predictor.logits(values)
     expected = 1 / (1 + np.exp(-raw / bundle.decision.temperature))
     assert predictor.score(values) == pytest.approx(expected, abs=1e-6)
     # What its labels are is part of what was promised: read as exclusive it fails its own test.

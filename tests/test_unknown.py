@@ -453,7 +453,7 @@ def test_each_network_is_trained_as_if_its_classes_were_all_there_are(tmp_path):
         tasks = [Task(s.positions(TRAIN), s.positions(1), recipe.train.seed) for s in splits]
         alone = fit(problem, tasks, tmp_path / f"{left}")
         for one, other in zip(stacked[left * len(folds) :], alone, strict=False):
-            np.testing.assert_array_equal(one.network.parameters, other.network.parameters)
+            np.testing.assert_array_equal(one[0].network.parameters, other.network.parameters)
 
 
 def test_a_class_far_from_all_others_is_told_and_one_like_another_is_not(tmp_path):

@@ -5,6 +5,10 @@
     other entry.
 ``network.onnx``
     Features to logits.
+``networks/N.onnx``
+    The same of what else is heard, in a blend.
+``encoders/N.onnx``
+    The pretrained encoders that features are made with; only where there are some.
 ``reference.npy``
     Training clips' features, to tell by what is unlike all of them; only where that was learnt.
 ``golden/N.npy``
@@ -19,6 +23,7 @@ import json
 import math
 import re
 import zipfile
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,21 +33,26 @@ from numpy.typing import NDArray
 
 from earmark.decide import Decision, Reference
 from earmark.decide.unknown import MOST_BYTES, MOST_ROWS, NEIGHBOURS
+from earmark.encoders import MOST_WEIGHTS, get, remember
 from earmark.errors import BundleFormatError, PathError, UsageError
-from earmark.features import feature_from_dict, feature_to_dict
+from earmark.features import Encoder, feature_from_dict, feature_to_dict
+from earmark.features.summary import summary_dims
 from earmark.files import write_atomically
 from earmark.settings import from_dict, to_dict
 from earmark.types import Feature, FloatArray, Waveform
 
-FORMAT = 2
-_READ = (1, FORMAT)  # 1 knows no decision
+FORMAT = 3
+_READ = (1, 2, FORMAT)  # 1 knows no decision, 2 one network only
 SUFFIX = ".earmark"
 
 _MAX_FILE = 2**30
 _MAX_ENTRY = {"bundle.json": 64 * 2**20, "network.onnx": 2**29}
 _REFERENCE, _MAX_REFERENCE_BYTES = "reference.npy", MOST_BYTES + 2**16
+_ENCODER_NAME = re.compile(r"encoders/[1-8]\.onnx")
 _MAX_GOLDEN, _MAX_GOLDEN_BYTES = 16, 4 * 2**20
 _GOLDEN_NAME = re.compile(r"golden/\d{1,2}\.npy")
+_MOST_OTHERS, _OTHER_NAME = 7, re.compile(r"networks/[1-7]\.onnx")
+_HEAVIEST = 1e9  # no weight is larger
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same content gives the same file
 _SAMPLE, _ROW = np.dtype("<f4"), np.dtype("<f2")
 _LONGEST_REASON = 200
@@ -64,6 +74,29 @@ class Golden:
     probabilities: FloatArray
 
 
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One network of a classifier.
+
+    Parameters
+    ----------
+    feature
+        The settings of its front end.
+    model
+        Name and settings of the network, for the record.
+    network
+        ONNX: ``features`` float32[n, dims], or float32[n, frames, dims] where the feature keeps time, to ``logits``
+        float32[n, labels].
+    weight
+        What its logits count in their sum.
+    """
+
+    feature: Feature
+    model: dict[str, Any] = field(hash=False)
+    network: bytes
+    weight: float = 1.0
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Bundle:
     """A trained classifier and everything needed to use and to judge it.
@@ -77,7 +110,8 @@ class Bundle:
     model
         Name and settings of the network, for the record.
     network
-        ONNX: ``features`` float32[n, dims] to ``logits`` float32[n, labels].
+        ONNX: ``features`` float32[n, dims], or float32[n, frames, dims] where the feature keeps time, to ``logits``
+        float32[n, labels].
     golden
         The self-test.
     provenance
@@ -86,6 +120,10 @@ class Bundle:
         How the logits become probabilities and answers.
     reference
         What familiarity is measured by; there is one where the decision has a familiarity.
+    weight, others
+        Of a blend: what the network's logits count, and the other networks.
+    encoders
+        The weights of the features' encoders, each once, in their order; by default those of this machine.
     """
 
     labels: tuple[str, ...]
@@ -96,6 +134,26 @@ class Bundle:
     provenance: dict[str, Any] = field(default_factory=dict)
     decision: Decision = field(default_factory=Decision)
     reference: Reference | None = None
+    weight: float = 1.0
+    others: tuple[Member, ...] = ()
+
+    encoders: tuple[bytes, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.encoders:
+            object.__setattr__(self, "encoders", tuple(get(name) for name in encoder_names(self.features)))
+        for weights in self.encoders:
+            remember(weights)
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """All networks; clips are compared by what the first one hears."""
+        return (Member(self.feature, self.model, self.network, self.weight), *self.others)
+
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        """What each network hears."""
+        return tuple(member.feature for member in self.members)
 
 
 def group_hash(group: str) -> str:
@@ -110,6 +168,17 @@ def group_hash(group: str) -> str:
 def write_bundle(path: Path, bundle: Bundle) -> None:
     """Write ``bundle`` to ``path`` atomically; the same bundle gives the same bytes."""
     entries = {"network.onnx": bundle.network}
+    others = []
+    for i, member in enumerate(bundle.others, start=1):
+        entries[f"networks/{i}.onnx"] = member.network
+        about_it = {
+            "feature": feature_to_dict(member.feature),
+            "model": member.model,
+            "weight": member.weight,
+        }
+        others.append({"file": f"networks/{i}.onnx", **about_it})
+    for i, weights in enumerate(bundle.encoders, start=1):
+        entries[f"encoders/{i}.onnx"] = weights
     golden = []
     for i, sound in enumerate(bundle.golden):
         buffer = io.BytesIO()
@@ -127,6 +196,8 @@ def write_bundle(path: Path, bundle: Bundle) -> None:
         "labels": list(bundle.labels),
         "feature": feature_to_dict(bundle.feature),
         "model": bundle.model,
+        "weight": bundle.weight,
+        "others": others,
         "decision": to_dict(bundle.decision),
         "reference": reference,
         "golden": golden,
@@ -208,17 +279,15 @@ def _reason(error: Exception) -> str:
 
 def _entries(path: Path, archive: zipfile.ZipFile) -> dict[str, bytes]:
     names = archive.namelist()
-    if len(names) != len(set(names)) or len(names) > len(_MAX_ENTRY) + 1 + _MAX_GOLDEN:
+    if len(names) != len(set(names)) or len(names) > len(_MAX_ENTRY) + 1 + _MAX_GOLDEN + 2 * _MOST_OTHERS + 1:
         raise BundleFormatError(f"{path} has {len(names)} entries, more than a bundle has, or some twice.")
     if missing := _MAX_ENTRY.keys() - set(names):
         raise BundleFormatError(f"{path} is not an Earmark model: it lacks {', '.join(sorted(missing))}.")
     entries = {}
     for info in archive.infolist():
-        known = info.filename in _MAX_ENTRY or info.filename == _REFERENCE
-        if not known and not _GOLDEN_NAME.fullmatch(info.filename):
+        limit = _limit(info.filename)
+        if limit is None:
             raise BundleFormatError(f"{path} has an entry that no bundle has: {info.filename[:80]!r}.")
-        limit = _MAX_ENTRY.get(info.filename, _MAX_GOLDEN_BYTES)
-        limit = _MAX_REFERENCE_BYTES if info.filename == _REFERENCE else limit
         # Stored entries only: nothing can unfold into more than the file itself.
         if info.compress_type != zipfile.ZIP_STORED or info.file_size > limit or info.flag_bits & 1:
             raise BundleFormatError(
@@ -226,6 +295,17 @@ def _entries(path: Path, archive: zipfile.ZipFile) -> dict[str, bytes]:
             )
         entries[info.filename] = archive.read(info)
     return entries
+
+
+def _limit(name: str) -> int | None:
+    """Return how many bytes an entry may have; ``None`` for one that no bundle has."""
+    if name == _REFERENCE:
+        return _MAX_REFERENCE_BYTES
+    if _ENCODER_NAME.fullmatch(name):
+        return MOST_WEIGHTS
+    if _OTHER_NAME.fullmatch(name):
+        return _MAX_ENTRY["network.onnx"]
+    return _MAX_ENTRY.get(name, _MAX_GOLDEN_BYTES if _GOLDEN_NAME.fullmatch(name) else None)
 
 
 def _bundle(path: Path, about: dict[str, Any], entries: dict[str, bytes]) -> Bundle:
@@ -236,8 +316,10 @@ def _bundle(path: Path, about: dict[str, Any], entries: dict[str, bytes]) -> Bun
     for name, data in entries.items():
         if hashlib.sha256(data).hexdigest() != about["sha256"][name]:
             raise BundleFormatError(f"{path}: the entry {name} was changed after the bundle was written.")
-    network = entries["network.onnx"]
-    if b"location" in network:  # how an ONNX file refers to weights in other files; ours never do
+    encoders = {name: entries[name] for name in sorted(entries) if _ENCODER_NAME.fullmatch(name)}
+    networks = {n: data for n, data in entries.items() if n.endswith(".onnx") and n not in encoders}
+    if any(b"location" in network for network in networks.values()):
+        # how an ONNX file refers to weights in other files; ours never do
         raise BundleFormatError(f"{path}: its network refers to files outside the bundle.")
     labels = about["labels"]
     names = isinstance(labels, list) and all(isinstance(label, str) and label for label in labels)
@@ -245,7 +327,7 @@ def _bundle(path: Path, about: dict[str, Any], entries: dict[str, bytes]) -> Bun
         raise BundleFormatError(f"{path}: its labels are not two or more distinct names.")
     feature = feature_from_dict(about["feature"])
     if sorted(sound["file"] for sound in about["golden"]) != sorted(
-        entries.keys() - _MAX_ENTRY.keys() - {_REFERENCE}
+        entries.keys() - networks.keys() - encoders.keys() - {_REFERENCE}
     ):
         raise BundleFormatError(f"{path}: its list of test sounds does not match its entries.")
     golden = []
@@ -267,10 +349,57 @@ def _bundle(path: Path, about: dict[str, Any], entries: dict[str, bytes]) -> Bun
         raise BundleFormatError(
             f"{path}: it has {len(decision.thresholds)} thresholds for {len(labels)} labels."
         )
-    reference = _reference(path, about.get("reference"), entries.get(_REFERENCE), feature.dims)
+    dims = summary_dims(feature)
+    reference = _reference(path, about.get("reference"), entries.get(_REFERENCE), dims)
     if (reference is None) != (decision.familiarity is None):
         raise BundleFormatError(f"{path}: it has a familiarity without a reference, or the other way round.")
-    return Bundle(tuple(labels), feature, model, network, tuple(golden), provenance, decision, reference)
+    weight, others = _others(path, about, networks)
+    named = encoder_names([feature, *(member.feature for member in others)])
+    if [about["sha256"][name] for name in encoders] != named:
+        raise BundleFormatError(f"{path}: its encoders are not those that its settings name.")
+    network = networks["network.onnx"]
+    return Bundle(
+        tuple(labels),
+        feature,
+        model,
+        network,
+        tuple(golden),
+        provenance,
+        decision,
+        reference,
+        weight,
+        others,
+        tuple(encoders.values()),
+    )
+
+
+def encoder_names(features: Iterable[Feature]) -> list[str]:
+    """Return the hashes of the weights that features are made with, each once.
+
+    >>> from earmark.features import Mfcc
+    >>> encoder_names([Mfcc(), Encoder(sha256="ab"), Encoder(sha256="ab", pooled="mean")])
+    ['ab']
+    """
+    return list(dict.fromkeys(feature.sha256 for feature in features if isinstance(feature, Encoder)))
+
+
+def _others(
+    path: Path, about: dict[str, Any], networks: dict[str, bytes]
+) -> tuple[float, tuple[Member, ...]]:
+    told = about["others"] if about["format"] >= 3 else []
+    weights = [about["weight"] if about["format"] >= 3 else 1.0, *(member["weight"] for member in told)]
+    files = ["network.onnx", *(member["file"] for member in told)]
+    if sorted(files) != sorted(networks):
+        raise BundleFormatError(f"{path}: its list of networks does not match its entries.")
+    if not all(type(w) is float and 0 <= w <= _HEAVIEST for w in weights) or not any(weights):
+        raise BundleFormatError(f"{path}: the weights of its networks are not numbers from 0 on.")
+    if not all(isinstance(member["model"], dict) for member in told):
+        raise BundleFormatError(f"{path}: its record of the training is malformed.")
+    members = (
+        Member(feature_from_dict(member["feature"]), member["model"], networks[member["file"]], weight)
+        for member, weight in zip(told, weights[1:], strict=True)
+    )
+    return weights[0], tuple(members)
 
 
 def _reference(path: Path, about: Any, data: bytes | None, dims: int) -> Reference | None:

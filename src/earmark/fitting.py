@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from earmark import record, runs
-from earmark.bundle import Bundle
+from earmark.bundle import Bundle, Member
 from earmark.decide import Decision, Reference, decide, sharpness
+from earmark.decide.blend import fit_weights
 from earmark.decide.silence import knows_silence
 from earmark.engine import Engine, Local
 from earmark.evaluate import Scored
+from earmark.inputs import Inputs, take
 from earmark.listener import Listener
 from earmark.models import model_to_dict
 from earmark.outcome import Prepared
@@ -23,7 +27,9 @@ from earmark.recipe import Recipe
 from earmark.split import TEST, TRAIN, VALIDATION, Split, inner_folds
 from earmark.train import Fitted, Task, fit, most_epochs
 from earmark.train import Problem as Training
-from earmark.types import FloatArray
+from earmark.types import FloatArray, IntArray
+
+OnEpoch = Callable[[int, int, int, int, dict[str, float]], None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,6 +57,9 @@ class Lesson:
         return cls(split, seed, tuple(inner_folds(split, recipe.split, folds)) if folds else ())
 
 
+Voices = tuple[Fitted, ...]  # of one task, a network for each rung
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Learnt:
     """A trained classifier.
@@ -58,11 +67,11 @@ class Learnt:
     Parameters
     ----------
     scored, raw
-        Its test rows, with calibrated probabilities and with the network's own.
+        Its test rows, with calibrated probabilities and with the networks' own.
     """
 
     lesson: Lesson
-    fitted: Fitted
+    fitted: Voices
     bundle: Bundle
     scored: Scored
     raw: Scored
@@ -77,28 +86,66 @@ def learn(
     engine: Engine | None,
 ) -> tuple[list[Learnt], float]:
     """Train all lessons, and the networks of their inner divisions, together; return also the seconds it took."""
-    inner = [(split, lesson.seed) for lesson in lessons for split in lesson.inner]
-    fitted, seconds = _fit(
-        recipe, ready, [*((lesson.split, lesson.seed) for lesson in lessons), *inner], run, listener, engine
-    )
+    splits = [(lesson.split, lesson.seed) for lesson in lessons]
+    splits += [(split, lesson.seed) for lesson in lessons for split in lesson.inner]
+    tasks = [Task(split.positions(TRAIN), split.positions(VALIDATION), seed) for split, seed in splits]
+    began = time.perf_counter()
+    with (run.folder / "metrics.jsonl").open("a") as metrics:
+
+        def told(task: int, total: int, rows: int, epochs: int, entry: dict[str, float]) -> None:
+            metrics.write(json.dumps({"network": task, **entry}) + "\n")
+            metrics.flush()
+            listener.epoch(task, total, rows, epochs, entry)
+
+        inputs = [table.inputs for table in ready.tables]
+        classes = len(ready.dataset.labels)
+        fitted = fit_all(recipe, inputs, ready.rows.truth, classes, tasks, run.checkpoints, told, engine)
+    seconds = time.perf_counter() - began
     own, others = fitted[: len(lessons)], iter(fitted[len(lessons) :])
     record.write_metrics(run, own)
     learnt = []
-    for lesson, network in zip(lessons, own, strict=True):
-        decision = decision_of(recipe, ready, lesson, network, others)
-        model = model_to_dict(recipe.model)
-        quiet = knows_silence(ready.table.values[lesson.split.learnt], recipe.feature, ready.dataset.labels)
+    for lesson, voices in zip(lessons, own, strict=True):
+        decision, weights = decision_of(recipe, ready, lesson, voices, others)
+        quiet = knows_silence(
+            ready.table.values[lesson.split.learnt], ready.table.feature, ready.dataset.labels
+        )
         decision = replace(decision, knows_silence=quiet)
         known = reference_of(ready, lesson.split) if decision.familiarity else None
-        onnx = network.network.to_onnx()
-        bundle = with_golden(
-            Bundle(ready.dataset.labels, recipe.feature, model, onnx, (), {}, decision, known)
-        )
-        logits = Predictor(bundle, self_test=False).logits(ready.table.values[lesson.split.positions(TEST)])
+        bundle = with_golden(bundle_of(recipe, ready, ready.dataset.labels, voices, weights, decision, known))
+        tested = lesson.split.positions(TEST)
+        logits = Predictor(bundle, self_test=False).logits(*(take(own, tested) for own in inputs))
         raw = replace(decision, temperature=1.0)
         scored = (_scored(by, ready, lesson, by.probabilities(logits)) for by in (decision, raw))
-        learnt.append(Learnt(lesson, network, bundle, *scored))
+        learnt.append(Learnt(lesson, voices, bundle, *scored))
     return learnt, seconds
+
+
+def bundle_of(
+    recipe: Recipe,
+    ready: Prepared,
+    labels: tuple[str, ...],
+    voices: Voices,
+    weights: Sequence[float],
+    decision: Decision,
+    reference: Reference | None,
+) -> Bundle:
+    """Return networks and what is made of their scores as a bundle, still without a self-test."""
+    first, *others = (
+        Member(table.feature, model_to_dict(rung.model), voice.network.to_onnx(), weight)
+        for table, rung, voice, weight in zip(ready.tables, recipe.rungs(), voices, weights, strict=True)
+    )
+    return Bundle(
+        labels,
+        first.feature,
+        first.model,
+        first.network,
+        (),
+        {},
+        decision,
+        reference,
+        first.weight,
+        tuple(others),
+    )
 
 
 def reference_of(ready: Prepared, split: Split) -> Reference:
@@ -107,68 +154,100 @@ def reference_of(ready: Prepared, split: Split) -> Reference:
     return Reference.of(ready.table.values[learnt], rows.targets[learnt], rows.joined[learnt])
 
 
-def _fit(
+def fit_all(
     recipe: Recipe,
-    ready: Prepared,
-    tasks: Sequence[tuple[Split, int]],
-    run: runs.Run,
-    listener: Listener,
+    inputs: Sequence[Inputs],
+    truth: IntArray | NDArray[np.bool_],
+    classes: int,
+    tasks: list[Task],
+    folder: Path,
+    on_epoch: OnEpoch,
     engine: Engine | None,
-) -> tuple[list[Fitted], float]:
-    classes = len(ready.dataset.labels)
-    problem = Training(ready.table.values, ready.rows.truth, classes, recipe.model, recipe.train)
-    made = [Task(split.positions(TRAIN), split.positions(VALIDATION), seed) for split, seed in tasks]
-    epochs, began = most_epochs(problem), time.perf_counter()
-    with (run.folder / "metrics.jsonl").open("a") as metrics:
+) -> list[Voices]:
+    """Train each rung of a recipe on each task; return for each task its networks.
 
-        def on_epoch(task: int, entry: dict[str, float]) -> None:
-            metrics.write(json.dumps({"network": task, **entry}) + "\n")
-            metrics.flush()
-            listener.epoch(task, len(made), len(made[task].train), epochs, entry)
+    Parameters
+    ----------
+    inputs
+        For each rung what it hears of all rows.
+    on_epoch
+        Called with a network's number, how many there are, its rows, the most epochs, and the epoch's entry.
+    """
+    rungs, by_rung = recipe.rungs(), []
+    for i, (rung, heard) in enumerate(zip(rungs, inputs, strict=True)):
+        problem = Training(heard, truth, classes, rung.model, rung.train)
+        epochs = most_epochs(problem)
 
+        def told(task: int, entry: dict[str, float], first: int = i * len(tasks), most: int = epochs) -> None:
+            on_epoch(first + task, len(rungs) * len(tasks), len(tasks[task].train), most, entry)
+
+        place = folder if len(rungs) == 1 else folder / f"rung-{i}"
         # On this machine all networks are best trained as one; on a cluster each is a task.
         cluster = None if isinstance(engine, Local) else engine
-        fitted = fit(problem, made, run.checkpoints, on_epoch, engine=cluster)
-    return fitted, time.perf_counter() - began
+        by_rung.append(fit(problem, tasks, place, told, engine=cluster))
+    return list(zip(*by_rung, strict=True))
 
 
 def decision_of(
-    recipe: Recipe, ready: Prepared, lesson: Lesson, network: Fitted, others: Iterator[Fitted]
-) -> Decision:
-    """Learn from what the networks of the inner divisions say about the parts that they did not hear."""
+    recipe: Recipe, ready: Prepared, lesson: Lesson, voices: Voices, others: Iterator[Voices]
+) -> tuple[Decision, list[float]]:
+    """Learn from what the networks of the inner divisions say about the parts that they did not hear.
+
+    Returns
+    -------
+    The decision, and what each network's logits count in their sum: 1 where there is one.
+    """
     values, rows = ready.table.values, ready.rows
+    inputs = [table.inputs for table in ready.tables]
     exclusive, labels = rows.marks is None, np.arange(len(ready.dataset.labels))
-    sharp, positions, logits, known = [_sharpness(network, lesson.split, values)], [], [], []
-    distances: list[FloatArray] = []
+    sharp = [[_sharpness(voice, lesson.split, heard)] for voice, heard in zip(voices, inputs, strict=True)]
+    said: list[list[NDArray[np.floating]]] = [[] for _ in voices]
+    positions, known, distances = [], [], []
     for split in lesson.inner:
-        other = next(others)
         tested = split.positions(TEST)
         # Of a class whose only recording is held out nothing was learnt.
         if exclusive:
             tested = tested[np.isin(rows.targets[tested], split.learnt_classes)]
         known.append(np.broadcast_to(np.isin(labels, split.learnt_classes), (len(tested), len(labels))))
         positions.append(tested)
-        logits.append(other.network.logits(values[tested]))
+        for i, (other, heard) in enumerate(zip(next(others), inputs, strict=True)):
+            said[i].append(other.network.logits(take(heard, tested)))
+            sharp[i].append(_sharpness(other, split, heard))
         if exclusive and recipe.decide.unknown != "off":
             distances.append(reference_of(ready, split).distances(values[tested]))
-        sharp.append(_sharpness(other, split, values))
+    alone = len(voices) == 1
     if not positions or not sum(map(len, positions)):
-        return Decision(exclusive=exclusive)
+        # Nothing tells who is right: all count alike, as far as their logits can be compared.
+        heard_of = [_spread_of(v, lesson.split, heard) for v, heard in zip(voices, inputs, strict=True)]
+        return Decision(exclusive=exclusive), [1.0] if alone else [1 / spread for spread in heard_of]
+    at, seen = np.concatenate(positions), np.concatenate(known)
+    times, alike = zip(*(_alike(*own) for own in zip(sharp, said, strict=True)), strict=True)
+    weights = np.ones(1) if alone else fit_weights(alike, rows.truth[at], rows.joined[at], seen)
+    together = np.einsum("m,mnl->nl", weights, np.stack(alike))
+    far = np.concatenate(distances) if distances else None
+    sharper = times[0] if alone else 1.0
+    decision = decide(together, rows.truth[at], rows.joined[at], recipe.decide, sharper, seen, far)
+    return decision, [1.0] if alone else [float(w / t) for w, t in zip(weights, times, strict=True)]
+
+
+def _alike(sharp: list[float | None], said: list[NDArray[np.floating]]) -> tuple[float, NDArray[np.floating]]:
+    """Return the sharpness of the network that decides, and the others' logits, each divided by its own."""
     told = [by for by in sharp if by is not None]
     times, *rest = told if len(told) == len(sharp) else [1.0] * len(sharp)
-    alike = np.concatenate([own / by for own, by in zip(logits, rest, strict=True)])
-    at = np.concatenate(positions)
-    far = np.concatenate(distances) if distances else None
-    seen = np.concatenate(known)
-    return decide(alike, rows.truth[at], rows.joined[at], recipe.decide, times, seen, far)
+    return times, np.concatenate([own / by for own, by in zip(said, rest, strict=True)])
 
 
-def _sharpness(fitted: Fitted, split: Split, values: FloatArray) -> float | None:
+def _spread_of(fitted: Fitted, split: Split, inputs: Inputs) -> float:
+    """Return how far apart a network holds its logits on what it learnt from."""
+    return sharpness(fitted.network.logits(take(inputs, split.learnt)), split.rows.marks is None)
+
+
+def _sharpness(fitted: Fitted, split: Split, inputs: Inputs) -> float | None:
     """Return it on the clips that were kept aside to stop by; ``None`` where there are none."""
     kept = split.positions(VALIDATION)
     if not len(kept) or "validation_loss" not in fitted.history[-1]:
         return None
-    return sharpness(fitted.network.logits(values[kept]), split.rows.marks is None)
+    return sharpness(fitted.network.logits(take(inputs, kept)), split.rows.marks is None)
 
 
 def _scored(decision: Decision, ready: Prepared, lesson: Lesson, probabilities: FloatArray) -> Scored:

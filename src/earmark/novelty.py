@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,23 +9,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.bundle import Bundle
-from earmark.engine import Engine, Local
+from earmark.engine import Engine
 from earmark.errors import DataError, SettingError
 from earmark.evaluate.separation import Floats, Sides, interval_of_draws, separation
-from earmark.fitting import Lesson, decision_of, reference_of
-from earmark.models import model_to_dict
+from earmark.fitting import Lesson, OnEpoch, Voices, bundle_of, decision_of, fit_all, reference_of
+from earmark.inputs import take
 from earmark.outcome import Prepared
 from earmark.predict import Predictor
 from earmark.recipe import Recipe
 from earmark.split import TEST, TRAIN, UNUSED, VALIDATION, Split
-from earmark.train import Fitted, Task, fit, most_epochs
-from earmark.train import Problem as Training
+from earmark.train import Task
 from earmark.types import IntArray
 
 SCORES = ("softmax", "knn", "joined")
 LEAST_CLASSES = 3
-OnEpoch = Callable[[int, int, int, int, dict[str, float]], None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,9 +120,9 @@ def _fit(
     checkpoints: Path,
     on_epoch: OnEpoch,
     engine: Engine | None,
-) -> list[Fitted]:
+) -> list[Voices]:
     """Train all networks as one stack, over one table: clips of the last class stand there once for each number."""
-    values, targets = ready.table.values, ready.rows.targets
+    targets = ready.rows.targets
     last = len(parts) - 1
     moved, count = np.flatnonzero(targets == last), int((targets == last).sum())
     place = np.arange(len(targets))
@@ -138,26 +134,17 @@ def _fit(
             Task(place[s.positions(TRAIN)], place[s.positions(VALIDATION)], recipe.train.seed) for s in splits
         ]
         place[moved] = moved
-    problem = Training(
-        np.concatenate([values, *[values[moved]] * last]),
-        np.concatenate([targets, np.repeat(np.arange(last), count)]),
-        last,
-        recipe.model,
-        recipe.train,
-    )
-    most = most_epochs(problem)
-
-    def told(task: int, entry: dict[str, float]) -> None:
-        on_epoch(task, len(tasks), len(tasks[task].train), most, entry)
-
-    return fit(problem, tasks, checkpoints, told, engine=None if isinstance(engine, Local) else engine)
+    whole = np.concatenate([np.arange(len(targets)), *[moved] * last])
+    inputs = [take(table.inputs, whole) for table in ready.tables]
+    numbers = np.concatenate([targets, np.repeat(np.arange(last), count)])
+    return fit_all(recipe, inputs, numbers, last, tasks, checkpoints, on_epoch, engine)
 
 
 def _heard(
     recipe: Recipe,
     ready: Prepared,
     splits: list[Split],
-    fitted: list[Fitted],
+    fitted: list[Voices],
     left: int,
     at: int,
     fold: Split,
@@ -166,19 +153,19 @@ def _heard(
     others = [i for i in range(len(splits)) if i != at]
     lesson = Lesson(splits[at], recipe.train.seed, tuple(splits[i] for i in others))
     renumbered = replace(ready, rows=splits[at].rows)
-    decision = decision_of(recipe, renumbered, lesson, fitted[at], iter([fitted[i] for i in others]))
+    voices = iter([fitted[i] for i in others])
+    decision, weights = decision_of(recipe, renumbered, lesson, fitted[at], voices)
     known, reference = decision.familiarity, reference_of(renumbered, splits[at])
     if known is None:
         raise DataError(f"{ready.dataset.name} has too few recordings to learn what known clips are like.")
     names = list(ready.dataset.labels[:-1])
     if left < len(names):
         names[left] = ready.dataset.labels[-1]
-    network, model = fitted[at].network.to_onnx(), model_to_dict(recipe.model)
-    bundle = Bundle(tuple(names), recipe.feature, model, network, (), {}, decision, reference)
+    bundle = bundle_of(recipe, ready, tuple(names), fitted[at], weights, decision, reference)
     tested = fold.positions(TEST)
-    values = ready.table.values[tested]
-    confidences = Predictor(bundle, self_test=False).score(values).max(axis=1)
-    distances = reference.distances(values)
+    inputs = (take(table.inputs, tested) for table in ready.tables)
+    confidences = Predictor(bundle, self_test=False).score(*inputs).max(axis=1)
+    distances = reference.distances(ready.table.values[tested])
     scores = {
         "softmax": confidences.astype(np.float64),
         "knn": -distances.astype(np.float64),

@@ -26,6 +26,8 @@ class Prepared:
 
     Parameters
     ----------
+    tables
+        For each rung what it hears; the same clips in all.
     done
         How many of the features were computed, and how many found in the store.
     seconds
@@ -33,10 +35,15 @@ class Prepared:
     """
 
     dataset: Dataset
-    table: FeatureTable
+    tables: tuple[FeatureTable, ...]
     rows: Rows
     done: Done
     seconds: float
+
+    @property
+    def table(self) -> FeatureTable:
+        """What the first rung hears: what clips are compared by."""
+        return self.tables[0]
 
     @property
     def problems(self) -> tuple[Problem, ...]:

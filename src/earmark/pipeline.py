@@ -34,11 +34,12 @@ from earmark.evaluate import (
     report_of_labels,
     spread,
 )
-from earmark.extract import Progress, fill
-from earmark.extract import extract as extract_table
+from earmark.extract import Progress, extract_tables, fill
 from earmark.extract.copies import copies
+from earmark.features import resolved
 from earmark.features.landmarks import Marks
 from earmark.fitting import Lesson, learn
+from earmark.inputs import take
 from earmark.leakage import leakage
 from earmark.listener import Listener, Silent
 from earmark.outcome import EvaluateResult, Extracted, Judged, Prepared, TrainResult
@@ -92,6 +93,7 @@ def train(
         Of any kind, as the parts raise it.
     """
     listener = listener or Silent()
+    recipe = replace(recipe, feature=resolved(recipe.feature))
     ready = prepare(recipe, listener, engine)
     split = holdout(ready.rows, recipe.split)
     honest = _honest_splits(ready, recipe) if split.rule == "random" else []
@@ -107,7 +109,7 @@ def train(
             recipe,
             ready,
             split,
-            own.fitted,
+            own.fitted[0],
             _judge([split], scored[:1], ready, recipe, [own.bundle.decision]).report,
             leakage(split),
             _judge(honest, scored[1:], ready, recipe, [each.bundle.decision for each in learnt[1:]])
@@ -116,7 +118,7 @@ def train(
             {"extract": ready.seconds, "train": seconds},
             own.bundle.decision,
         )
-        provenance = _provenance(recipe, ready, split, own.fitted, result.report)
+        provenance = _provenance(recipe, ready, split, own.fitted[0], result.report)
         bundle = replace(own.bundle, provenance=provenance)
         write_bundle(run.folder / f"model{SUFFIX}", bundle)
         if output is not None:
@@ -151,6 +153,7 @@ def evaluate(
     if not 1 <= seeds <= _MOST_SEEDS:
         raise SettingError(f"The number of seeds is {seeds}, but must be from 1 to {_MOST_SEEDS}.")
     listener = listener or Silent()
+    recipe = replace(recipe, feature=resolved(recipe.feature))
     draws = [_reseeded(recipe, i) for i in range(seeds)]
     ready = prepare(recipe, listener, engine)
     folds = [cross_validation(ready.rows, recipe.split, draw.split.seed) for draw in draws]
@@ -216,7 +219,7 @@ def evaluate_bundle(
         clip, or nothing is left to test.
     """
     bundle = read_bundle(path)
-    ready = prepare(replace(recipe, feature=bundle.feature), listener or Silent(), engine)
+    ready = prepare(recipe, listener or Silent(), engine, bundle.features)
     if unknown := sorted(set(ready.dataset.labels) - set(bundle.labels)):
         raise DataError(
             f"{path} does not know the labels: {', '.join(unknown)}. It knows: {', '.join(bundle.labels)}."
@@ -243,8 +246,8 @@ def evaluate_bundle(
     order = np.array([bundle.labels.index(label) for label in ready.dataset.labels])
     exclusive = bundle.decision.exclusive
     targets = order[ready.rows.targets[positions]] if exclusive else _marks(ready, positions, bundle)
-    units, values = ready.rows.joined[positions], ready.table.values[positions]
-    logits = Predictor(bundle).logits(values)
+    units = ready.rows.joined[positions]
+    logits = Predictor(bundle).logits(*(take(table.inputs, positions) for table in ready.tables))
     scored, before = (
         Scored.of(by, positions, targets, units, by.probabilities(logits))
         for by in (bundle.decision, Decision(exclusive=exclusive))
@@ -280,6 +283,7 @@ def extract(
         Where they go; `Store` by default.
     """
     listener, store = listener or Silent(), store or Store()
+    features = [resolved(feature) for feature in features]
     began = time.perf_counter()
     dataset, uncut = open_data(data, engine, listener.measuring, labelled=False)
     listener.found(dataset)
@@ -295,14 +299,25 @@ def extract(
     )
 
 
-def prepare(recipe: Recipe, listener: Listener, engine: Engine | None = None) -> Prepared:
+def prepare(
+    recipe: Recipe,
+    listener: Listener,
+    engine: Engine | None = None,
+    features: Sequence[Feature] | None = None,
+) -> Prepared:
     """Read and extract.
+
+    Parameters
+    ----------
+    features
+        What is extracted; clips are compared by the first. What the recipe's rungs hear by default.
 
     Raises
     ------
     DataError
         When the data cannot be trained on.
     """
+    features = [resolved(f) for f in features or (rung.feature for rung in recipe.rungs())]
     dataset, uncut = open_data(recipe.data, engine, listener.measuring)
     dataset = replace(dataset, problems=(*dataset.problems, *uncut))
     listener.found(dataset)
@@ -316,14 +331,13 @@ def prepare(recipe: Recipe, listener: Listener, engine: Engine | None = None) ->
         last = progress
         listener.extracting(progress)
 
-    if recipe.split.copies:  # one decoding for both; what is read below is in the store then
-        both = [recipe.feature, Marks()]
-        fill(dataset, both, Store(), engine or Local(), told, listener.noted)
-    seen = None if recipe.split.copies else told
-    table = extract_table(dataset, recipe.feature, seen, engine, on_note=listener.noted)
+    # One decoding for all; what is read below is in the store then.
+    wanted = list(dict.fromkeys([*features, *([Marks()] if recipe.split.copies else [])]))
+    fill(dataset, wanted, Store(), engine or Local(), told, listener.noted)
+    tables = extract_tables(dataset, features, engine, listener.noted)
     alike = copies(dataset, engine, on_note=listener.noted) if recipe.split.copies else None
-    rows = Rows.of_table(dataset, table, alike)
-    return Prepared(dataset, table, rows, last.so_far, time.perf_counter() - began)
+    rows = Rows.of_table(dataset, tables[0], alike)
+    return Prepared(dataset, tables, rows, last.so_far, time.perf_counter() - began)
 
 
 def _one_label(ready: Prepared) -> str:

@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.audio import decode, read_stream, resample
+from earmark.audio import decode, read_stream
 from earmark.audio.condition import clipped, is_silent
-from earmark.bundle import Bundle, Golden, read_bundle
+from earmark.bundle import Bundle, Golden, Member, read_bundle
+from earmark.encoders import remember
 from earmark.errors import AudioError, BundleFormatError, GoldenTestError, PathError, UnreadableAudioError
-from earmark.types import FloatArray, Prediction, Waveform
+from earmark.features import extract_each
+from earmark.features.summary import summary
+from earmark.inputs import Inputs
+from earmark.types import Feature, FloatArray, Prediction, Waveform
 
 if TYPE_CHECKING:
     from earmark.engine import Engine
@@ -46,10 +50,12 @@ class Predictor:
 
     def __init__(self, bundle: Bundle, self_test: bool = True) -> None:
         self.bundle = bundle
-        self._session = _session(bundle)
+        for weights in bundle.encoders:  # in a worker too, to which it came by way of the engine
+            remember(weights)
+        self._sessions = [_session(bundle, member) for member in bundle.members]
         if self_test:
             for i, golden in enumerate(bundle.golden):
-                got = self.score(bundle.feature.extract(golden.waveform)[None])[0]
+                got = self.score_waveform(golden.waveform)
                 worst = float(np.abs(got - golden.probabilities).max())
                 if not worst <= TOLERANCE:
                     raise GoldenTestError(
@@ -62,36 +68,55 @@ class Predictor:
         """Read a bundle and make it ready."""
         return cls(read_bundle(path))
 
-    def score(self, values: FloatArray) -> FloatArray:
-        """Return calibrated probabilities float32[n, labels] for features float32[n, dims].
+    def score(self, *inputs: Inputs) -> FloatArray:
+        """Return calibrated probabilities float32[n, labels] for features; see `logits`.
 
         Raises
         ------
         BundleFormatError
             As `logits`.
         """
-        return self.bundle.decision.probabilities(self.logits(values))
+        return self.bundle.decision.probabilities(self.logits(*inputs))
 
-    def logits(self, values: FloatArray) -> NDArray[np.float64]:
-        """Return the network's scores float64[n, labels] for features float32[n, dims].
+    def logits(self, *inputs: Inputs) -> NDArray[np.float64]:
+        """Return scores float64[n, labels] for what each network of the bundle is fed.
+
+        Parameters
+        ----------
+        inputs
+            For each of the bundle's `Bundle.features`: float32[n, dims], or a float32[frames, dims] a clip where
+            the feature keeps time.
 
         Raises
         ------
         BundleFormatError
-            When the network does not give one finite number a label.
+            When a network does not give one finite number a label.
         """
+        members = self.bundle.members
+        each = [self._run(*own) for own in zip(self._sessions, members, inputs, strict=True)]
+        if len(each) == 1 and members[0].weight == 1:
+            return each[0]
+        total: NDArray[np.float64] = np.einsum("mnl,m->nl", each, [member.weight for member in members])
+        return total
+
+    def _run(self, session: Any, member: Member, inputs: Inputs) -> NDArray[np.float64]:
+        whole = [np.asarray(inputs)] if not member.feature.course else [course[None] for course in inputs]
         try:
-            logits = np.asarray(self._session.run(["logits"], {"features": values})[0], np.float64)
+            found = [session.run(["logits"], {"features": values})[0] for values in whole]
         except Exception as error:  # ONNX Runtime has no common base for what it raises
             raise BundleFormatError(f"The bundle's network cannot be run: {_first_line(error)}") from None
-        if logits.shape != (len(values), len(self.bundle.labels)) or not np.isfinite(logits).all():
+        labels = len(self.bundle.labels)
+        fits = all(part.shape == (len(own), labels) for part, own in zip(found, whole, strict=True))
+        logits = np.concatenate([np.zeros((0, labels)), *found]).astype(np.float64) if fits else np.empty(0)
+        if not fits or not np.isfinite(logits).all():
             raise BundleFormatError("The bundle's network does not give one finite number a label.")
         return logits
 
     def familiarity(self, values: FloatArray, probabilities: FloatArray) -> NDArray[np.float64] | None:
-        """Return how familiar features float32[n, dims] with these probabilities are, float64[n], 0 to 1.
+        """Return how familiar clips with these features and probabilities are, float64[n], 0 to 1.
 
-        ``None`` where the bundle cannot tell.
+        ``values`` are summaries, float32[n, dims], of what the first network hears. ``None`` where the bundle cannot
+        tell.
         """
         known, reference = self.bundle.decision.familiarity, self.bundle.reference
         if known is None or reference is None:
@@ -100,14 +125,12 @@ class Predictor:
 
     def score_waveform(self, waveform: Waveform) -> FloatArray:
         """Return probabilities float32[labels] for a mono waveform at any rate."""
-        probabilities: FloatArray = self.score(self._features(waveform))[0]
+        probabilities: FloatArray = self.score(*self._heard(waveform))[0]
         return probabilities
 
-    def _features(self, waveform: Waveform) -> FloatArray:
-        feature = self.bundle.feature
-        samples = resample(waveform.samples, waveform.sample_rate, feature.sample_rate, feature.resampler)
-        values: FloatArray = feature.extract(Waveform(samples, feature.sample_rate))[None]
-        return values
+    def _heard(self, waveform: Waveform) -> list[FloatArray]:
+        """Return what each network is fed, a batch of one."""
+        return [values[None] for values in extract_each(self.bundle.features, waveform)]
 
     def predict(self, path: str, stdin: BinaryIO | None = None) -> Prediction:
         """Score one whole file; ``"-"`` reads a sound file from ``stdin``.
@@ -163,8 +186,8 @@ class Predictor:
 
     def _prediction(self, path: str, waveform: Waveform) -> Prediction:
         labels, decision = self.bundle.labels, self.bundle.decision
-        values = self._features(waveform)
-        scores = self.score(values)[0]
+        heard = self._heard(waveform)
+        scores = self.score(*heard)[0]
         said = np.flatnonzero(decision.said(scores[None])[0])
         said = said[np.argsort(-scores[said], kind="stable")]  # the most probable first
         best = int(said[0]) if len(said) else int(scores.argmax())
@@ -173,7 +196,8 @@ class Predictor:
 
             path = shown(path)  # without a key that it may hold
         by_label = {label: float(p) for label, p in zip(labels, scores, strict=True)}
-        familiar, known = self.familiarity(values, scores[None]), decision.familiarity
+        view = summary(heard[0][0])[None]
+        familiar, known = self.familiarity(view, scores[None]), decision.familiarity
         unlike = known is not None and familiar is not None and bool(known.unknown(familiar)[0])
         why, notes = "", []
         if is_silent(waveform.samples) and not decision.knows_silence:
@@ -211,7 +235,7 @@ class _Score:
     bundle: Bundle
 
     def __call__(self, path: str) -> Prediction | AudioError:
-        network = hash((self.bundle.network, self.bundle.labels, self.bundle.feature, self.bundle.decision))
+        network = hash((self.bundle.members, self.bundle.labels, self.bundle.decision))
         if _kept.get("network") != network:
             _kept.update(network=network, predictor=Predictor(self.bundle, self_test=False))
         try:
@@ -224,19 +248,19 @@ class _Score:
 _kept: dict[str, Any] = {}
 
 
-def _session(bundle: Bundle) -> Any:
+def _session(bundle: Bundle, member: Member) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1  # clips run side by side instead
     options.log_severity_level = 4
     try:
-        session = onnxruntime.InferenceSession(bundle.network, options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(member.network, options, providers=["CPUExecutionProvider"])
         inputs, outputs = session.get_inputs(), session.get_outputs()
         fits = (
             [i.name for i in inputs] == ["features"]
             and [o.name for o in outputs] == ["logits"]
-            and inputs[0].shape[1:] == [bundle.feature.dims]
+            and _fits(inputs[0].shape, member.feature)
             and outputs[0].shape[1:] == [len(bundle.labels)]
         )
     except Exception as error:  # the same
@@ -244,6 +268,12 @@ def _session(bundle: Bundle) -> Any:
     if not fits:
         raise BundleFormatError("The bundle's network does not fit its feature and its labels.")
     return session
+
+
+def _fits(shape: list[Any], feature: Feature) -> bool:
+    if not feature.course:
+        return shape[1:] == [feature.dims]
+    return len(shape) == 3 and shape[2] == feature.dims and not isinstance(shape[1], int)
 
 
 def _first_line(error: Exception) -> str:
@@ -331,8 +361,6 @@ def golden_waveforms(sample_rate: int) -> list[Waveform]:
 
 def with_golden(bundle: Bundle) -> Bundle:
     """Return the bundle with a self-test that holds what it gives here and now."""
-    plain, feature = Predictor(bundle, self_test=False), bundle.feature
-    sounds = [
-        Golden(w, plain.score(feature.extract(w)[None])[0]) for w in golden_waveforms(feature.sample_rate)
-    ]
+    plain, rate = Predictor(bundle, self_test=False), bundle.feature.sample_rate
+    sounds = [Golden(w, plain.score_waveform(w)) for w in golden_waveforms(rate)]
     return replace(bundle, golden=tuple(sounds))

@@ -11,14 +11,14 @@ from typing import Any
 from earmark.data import DataSettings
 from earmark.decide import DecideSettings
 from earmark.errors import MissingExtraError, PathError, SettingError, UnknownNameError
-from earmark.features import FEATURES, Mfcc, feature_from_dict, feature_to_dict
-from earmark.models import MODELS, Mlp, Model, model_from_dict, model_to_dict
+from earmark.features import Mfcc, feature_from_dict, feature_to_dict
+from earmark.models import MODELS, Blend, Mlp, Model, model_from_dict, model_to_dict
+from earmark.rungs import Rung, rung, usual_feature, usual_train
 from earmark.settings import from_dict, to_dict
 from earmark.split import SplitSettings
 from earmark.train import TrainSettings
 from earmark.types import Feature
 
-_STATISTICS = ("mean", "std", "delta_mean", "delta_std")
 _MAX_FILE = 2**20
 _SECTIONS = ("data", "split", "feature", "model", "train", "decide")
 
@@ -36,7 +36,7 @@ class Recipe:
 
     data: DataSettings = field(default_factory=DataSettings)
     split: SplitSettings = field(default_factory=SplitSettings)
-    feature: Feature = field(default_factory=lambda: Mfcc(statistics=_STATISTICS))  # type: ignore[arg-type]
+    feature: Feature = field(default_factory=lambda: feature_from_dict(usual_feature(Mlp())))
     model: Model = field(default_factory=Mlp)
     train: TrainSettings = field(default_factory=TrainSettings)
     decide: DecideSettings = field(default_factory=DecideSettings)
@@ -67,38 +67,62 @@ class Recipe:
                 raise SettingError(
                     f"{where} has '{name}', but a recipe consists of the tables: {', '.join(_SECTIONS)}."
                 )
-        default = cls().to_dict()
-
-        def named(section: str, registry: Mapping[str, Any]) -> dict[str, Any]:
-            values = dict(tables.get(section, {}))
-            name = values.setdefault("name", default[section]["name"])
-            if not isinstance(name, str) or name not in registry:
-                raise UnknownNameError(section, str(name), registry)
-            base = default[section] if name == default[section]["name"] else {}
-            return {**base, **values}
-
+        given = dict(tables.get("model", {}))
+        name = given.setdefault("name", Mlp.name)
+        if not isinstance(name, str) or name not in MODELS:
+            raise UnknownNameError("model", str(name), MODELS)
+        model = model_from_dict(given)
         return cls(
             from_dict(DataSettings, tables.get("data", {}), "[data]"),
             from_dict(SplitSettings, tables.get("split", {}), "[split]"),
-            feature_from_dict(named("feature", FEATURES)),
-            model_from_dict(named("model", MODELS)),
-            from_dict(TrainSettings, tables.get("train", {}), "[train]"),
+            _feature_of(model, tables.get("feature")),
+            model,
+            usual_train(model, tables.get("train", {})),
             from_dict(DecideSettings, tables.get("decide", {}), "[decide]"),
         )
 
     def with_values(self, values: Mapping[str, Any]) -> Recipe:
-        """Return the recipe with some settings changed, each named ``"table.setting"``."""
+        """Return the recipe with some settings changed, each named ``"table.setting"``.
+
+        Another model starts from its own defaults, and so does what it hears and how it is trained where that is not
+        set by hand.
+        """
         tables = self.to_dict()
-        for name, value in values.items():
+        if isinstance(self.model, Blend) or values.get("model.name", self.model.name) != self.model.name:
+            tables = self._by_hand(tables)
+        for name, value in sorted(values.items(), key=lambda item: item[0] != "model.name"):
             section, dot, setting = name.partition(".")
-            if not dot or section not in tables:
+            if not dot or section not in _SECTIONS:
                 raise SettingError(
                     f"'{name}' is no setting. Name it TABLE.SETTING, TABLE one of {', '.join(_SECTIONS)}."
                 )
-            if setting == "name" and value != tables[section].get("name"):
-                tables[section] = {}  # another model or feature starts from its own defaults
-            tables[section][setting] = value
+            table = tables.setdefault(section, {})
+            if setting == "name" and value != table.get("name"):
+                table.clear()  # another model or feature starts from its own defaults
+            table[setting] = value
         return Recipe.from_dict(tables)
+
+    def _by_hand(self, tables: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        """Return the tables without what the model's own defaults are."""
+        usual = to_dict(usual_train(self.model))
+        tables["train"] = {k: v for k, v in tables["train"].items() if v != usual[k]}
+        if isinstance(self.model, Blend) or self.feature == _feature_of(self.model, None):
+            del tables["feature"]
+        return tables
+
+    def rungs(self) -> tuple[Rung, ...]:
+        """Return what is trained: one rung, or those of a blend.
+
+        Raises
+        ------
+        SettingError
+            When the model cannot take what the feature gives.
+        UnknownNameError
+            When a blend has a rung that is none.
+        """
+        if isinstance(self.model, Blend):
+            return tuple(rung(name, self.train) for name in self.model.rungs)
+        return (Rung(self.feature, self.model, self.train),)
 
     def with_data(self, path: str, layout: str = "auto", pattern: str = "", **more: Any) -> Recipe:
         """Return the recipe for another data set; ``more`` are settings of `DataSettings` that are to change."""
@@ -111,6 +135,19 @@ class Recipe:
         except ImportError:
             raise MissingExtraError("Writing a recipe", "train", "tomli-w") from None
         return tomli_w.dumps(self.to_dict())
+
+
+def _feature_of(model: Model, given: Any) -> Feature:
+    """Return what a model hears: what is given, on top of its own defaults; a blend hears what its rungs hear."""
+    if not isinstance(model, Blend):
+        return feature_from_dict(usual_feature(model, given))
+    own = rung(model.rungs[0]).feature
+    if given and feature_from_dict(usual_feature(model, given)) != own:
+        raise SettingError(
+            "[feature] cannot be set for a blend: each rung hears its own. Name one with its feature instead,"
+            ' such as --set \'model.rungs=["linear:mfcc", "cnn"]\'.'
+        )
+    return own
 
 
 # The tutorial's recipe, told honestly: clip-by-clip division, unscaled MFCC means, 200 epochs, no early stopping.

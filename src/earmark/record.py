@@ -15,9 +15,10 @@ from earmark.split import ROLES, Split
 from earmark.train import Fitted
 
 
-def write_metrics(run: Run, fitted: list[Fitted]) -> None:
-    """Write each epoch of each network once; an interrupted run may have told some twice."""
-    lines = [json.dumps({"network": i, **entry}) for i, f in enumerate(fitted) for entry in f.history]
+def write_metrics(run: Run, fitted: Sequence[Sequence[Fitted]]) -> None:
+    """Write each epoch of each network once, rung after rung; an interrupted run may have told some twice."""
+    networks = [network for of_a_rung in zip(*fitted, strict=True) for network in of_a_rung]
+    lines = [json.dumps({"network": i, **entry}) for i, f in enumerate(networks) for entry in f.history]
     run.write_text("metrics.jsonl", "\n".join(lines) + "\n")
 
 

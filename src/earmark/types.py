@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
@@ -202,7 +203,7 @@ class FeatureTable:
     Parameters
     ----------
     values
-        float32[n, dims].
+        float32[n, dims]; of a feature that keeps time, a summary of each course.
     rows
         int64[n]: the clip each row belongs to, ascending.
     feature
@@ -213,6 +214,8 @@ class FeatureTable:
         float64[n]: the duration of each clip.
     skipped
         The clips that could not be read, each with its reason.
+    courses
+        Of a feature that keeps time, one float32[frames, dims] a row.
     """
 
     values: FloatArray
@@ -221,6 +224,12 @@ class FeatureTable:
     dataset_fingerprint: str
     seconds: NDArray[np.float64]
     skipped: tuple[Problem, ...] = ()
+    courses: Sequence[FloatArray] | None = None
+
+    @property
+    def inputs(self) -> FloatArray | Sequence[FloatArray]:
+        """What a network is fed."""
+        return self.values if self.courses is None else self.courses
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -11,15 +11,18 @@ from numpy.typing import NDArray
 
 from earmark.dataset import Dataset
 from earmark.engine import Engine, Local
-from earmark.errors import DataError, SettingError, StoreError
+from earmark.errors import DataError, StoreError
 from earmark.extract.courses import Courses, Maps
 from earmark.extract.fill import Filled, OnNote, OnProgress, Progress, discard, fill
 from earmark.extract.work import Done
+from earmark.features.summary import summary
+from earmark.inputs import Picked
 from earmark.store import NONE, Index, Part, Shelf, Store
 from earmark.types import Feature, FeatureTable, IntArray, Problem
 
 __all__ = [
-    "CourseTable", "Courses", "Done", "Filled", "OnNote", "Progress", "extract", "extract_courses", "fill",
+    "CourseTable", "Courses", "Done", "Filled", "OnNote", "Progress", "extract", "extract_courses",
+    "extract_tables", "fill",
 ]  # fmt: skip
 
 _ATTEMPTS = 3  # to find the store in order: damage found is mended in the next
@@ -55,6 +58,8 @@ def extract(
 ) -> FeatureTable:
     """Return one row of features for each clip that can be read; the others are listed in ``skipped``.
 
+    Of a feature that keeps time, the courses are there as well, read from the store when asked for.
+
     Parameters
     ----------
     engine
@@ -68,16 +73,52 @@ def extract(
     ------
     DataError
         When not one clip can be read.
-    SettingError
-        When the feature gives a course over time and not one vector a clip.
     """
     if feature.course:
-        say = "Name at least one of its statistics, such as --set 'feature.statistics=[\"mean\"]'."
-        raise SettingError(
-            f"[feature] {feature.name} with these settings gives a course over time, but one vector a clip is"
-            f" needed. {say if hasattr(feature, 'statistics') else 'Take --feature stats.'}"
+        found = extract_courses(dataset, feature, on_progress, engine, store, on_note)
+        values = np.stack([summary(course) for course in found.courses])
+        return FeatureTable(
+            values,
+            found.rows,
+            feature,
+            found.dataset_fingerprint,
+            found.seconds,
+            found.skipped,
+            found.courses,
         )
     return _mended(_vectors, dataset, feature, on_progress, engine, store, on_note)
+
+
+def extract_tables(
+    dataset: Dataset,
+    features: Sequence[Feature],
+    engine: Engine | None = None,
+    on_note: OnNote | None = None,
+) -> tuple[FeatureTable, ...]:
+    """Return a table for each feature, the same clips in all: those that each of them can be made of.
+
+    Raises
+    ------
+    DataError
+        When there is not one such clip.
+    """
+    tables = [extract(dataset, feature, None, engine, on_note=on_note) for feature in features]
+    rows = tables[0].rows
+    for table in tables[1:]:
+        rows = np.intersect1d(rows, table.rows)
+    if not len(rows):
+        raise DataError(f"{dataset.name} has no clip that all of the features can be made of.")
+    skipped = tuple({problem: None for table in tables for problem in table.skipped})
+    return tuple(_of_rows(table, rows, skipped) for table in tables)
+
+
+def _of_rows(table: FeatureTable, rows: IntArray, skipped: tuple[Problem, ...]) -> FeatureTable:
+    at = np.searchsorted(table.rows, rows)
+    courses = table.courses
+    if courses is not None and len(at) < len(table.rows):
+        courses = Picked(courses, at)
+    values, seconds = table.values[at], table.seconds[at]
+    return replace(table, values=values, rows=rows, seconds=seconds, skipped=skipped, courses=courses)
 
 
 def extract_courses(

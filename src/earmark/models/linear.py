@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from earmark.errors import SettingError
 from earmark.models.dense import Shape
+from earmark.models.trained import Takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,9 @@ class Linear:
     """
 
     name: ClassVar[str] = "linear"
-    dropout: ClassVar[float] = 0.0
+    takes: ClassVar[Takes] = "vector"
+    default_feature: ClassVar[dict[str, Any]] = {"name": "stats"}
+    train_defaults: ClassVar[dict[str, Any]] = {}
     inner_folds: ClassVar[int] = 10  # for calibration: it is quickly fitted
 
     penalty: float = 0.03

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from earmark.errors import SettingError
 from earmark.models.dense import Shape
+from earmark.models.trained import Takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,9 @@ class Mlp:
     """
 
     name: ClassVar[str] = "mlp"
+    takes: ClassVar[Takes] = "vector"
+    default_feature: ClassVar[dict[str, Any]] = {"name": "mfcc"}
+    train_defaults: ClassVar[dict[str, Any]] = {}
     inner_folds: ClassVar[int] = 5  # for calibration
 
     hidden: tuple[int, ...] = (100, 200, 100)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from earmark.dataset import Dataset
 from earmark.engine import Engine, Local
 from earmark.errors import DataError, SettingError
-from earmark.extract import OnNote, Progress, extract, fill
+from earmark.extract import OnNote, Progress, extract_tables, fill
 from earmark.extract.copies import copies
 from earmark.features.landmarks import Marks
 from earmark.split import Rows
@@ -54,20 +55,8 @@ def suspects_of(
     fill(
         dataset, [*features, Marks()], Store(), engine or Local(), on_progress, on_note or (lambda text: None)
     )
-    tables = [extract(dataset, feature, None, engine, on_note=on_note) for feature in features]
-    first = tables[0]
-    common = first.rows
-    for table in tables[1:]:
-        common = np.intersect1d(common, table.rows)
-    at = np.searchsorted(first.rows, common)
-    joined = FeatureTable(
-        np.hstack([table.values[np.searchsorted(table.rows, common)] for table in tables]),
-        common,
-        first.feature,
-        first.dataset_fingerprint,
-        first.seconds[at],
-        tuple({problem: None for table in tables for problem in table.skipped}),
-    )
+    tables = extract_tables(dataset, features, engine, on_note)
+    joined = replace(tables[0], values=np.hstack([table.values for table in tables]), courses=None)
     rows = Rows.of_table(dataset, joined, copies(dataset, engine, on_note=on_note))
-    tell = on_note if len(common) > _SOON else None
+    tell = on_note if len(joined.rows) > _SOON else None
     return joined, find_suspects(joined.values, rows, dataset.labels, tell=tell)

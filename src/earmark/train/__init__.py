@@ -8,20 +8,21 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-
-import numpy as np
 
 from earmark import engine as engines
 from earmark.errors import RunError, SettingError
-from earmark.models import Linear, Network
+from earmark.models import Dictionary, Linear, Mlp, Network, Rocket, Trained, trained_from_arrays
 from earmark.train import checkpoint
+from earmark.train.dictionary import fit_dictionary
 from earmark.train.linear import fit_linear
 from earmark.train.loop import Stack
 from earmark.train.problem import Problem, State, Task
+from earmark.train.rocket import fit_rocket
 from earmark.train.settings import TrainSettings
 from earmark.train.spread import spread
+from earmark.train.windows import hears_windows, windowed, windows_of
 
 __all__ = ["Fitted", "Problem", "Task", "TrainSettings", "fit", "most_epochs"]
 
@@ -49,7 +50,7 @@ class Fitted:
         average precision of the validation rows takes the place of the accuracies.
     """
 
-    network: Network
+    network: Trained
     best_epoch: int
     history: tuple[dict[str, float], ...]
 
@@ -84,6 +85,10 @@ def fit(
     RunError
         When a checkpoint is damaged, or training broke down.
     """
+    if hears_windows(problem):
+        rows, by_window = windows_of(problem, tasks)
+        fitted = fit(rows, by_window, folder, on_epoch, processes, engine)
+        return [replace(each, network=windowed(each.network, problem.exclusive)) for each in fitted]
     folder.mkdir(parents=True, exist_ok=True)
     tell = on_epoch or (lambda position, entry: None)
     _checkpoint_seconds()  # refused here, and not in a worker
@@ -108,48 +113,57 @@ def train_stack(
     """Train the tasks at ``positions`` in this process; leave finished checkpoints in ``folder``."""
     chosen = [tasks[p] for p in positions]
     identities = [checkpoint.identity(problem, task) for task in chosen]
-    if isinstance(problem.model, Linear):
-        return _train_linear(problem, problem.model.penalty, chosen, identities, positions, folder, tell)
+    paths = [folder / _name(p) for p in positions]
+    if not isinstance(problem.model, Mlp):
+        return _train_each(problem, chosen, identities, paths, positions, tell)
     states = [
-        checkpoint.load(folder / _name(p), identity) or State.fresh(problem.shape, task.seed)
-        for p, identity, task in zip(positions, identities, chosen, strict=True)
+        checkpoint.load(path, identity) or State.fresh(problem.shape, task.seed)
+        for path, identity, task in zip(paths, identities, chosen, strict=True)
     ]
     stack, every, saved = Stack(problem, chosen, states), _checkpoint_seconds(), time.monotonic()
     while trained := stack.epoch():
         due = time.monotonic() - saved >= every
         for i in trained:
             if due or states[i].done:
-                checkpoint.save(folder / _name(positions[i]), states[i], identities[i])
+                checkpoint.save(paths[i], states[i], identities[i])
             tell(positions[i], states[i].history[-1])
         if due:
             saved = time.monotonic()
     return None
 
 
-def _train_linear(
+def _train_each(
     problem: Problem,
-    penalty: float,
     tasks: list[Task],
     identities: list[str],
+    paths: list[Path],
     positions: list[int],
-    folder: Path,
     tell: OnEpoch,
 ) -> None:
     """Fit one model after the other; one that is interrupted begins anew, for it takes seconds."""
-    none = np.empty(0, np.float32)
-    for task, identity, position in zip(tasks, identities, positions, strict=True):
-        path = folder / _name(position)
-        if checkpoint.load(path, identity) is not None:
-            continue
-        flat, entry = fit_linear(problem, task, penalty)
-        state = State(flat, none, none, flat, best_epoch=1, done=True, history=[entry])
-        checkpoint.save(path, state, identity)
-        tell(position, entry)
+    for task, identity, path, position in zip(tasks, identities, paths, positions, strict=True):
+        if checkpoint.read(path, identity) is None:
+            trained, entry = _fit_one(problem, task)
+            numbers = {"done": True, "best_epoch": 1, "history": [entry]}
+            checkpoint.write(path, trained.arrays(), numbers, identity)
+            tell(position, entry)
+
+
+def _fit_one(problem: Problem, task: Task) -> tuple[Trained, dict[str, float]]:
+    match problem.model:
+        case Linear() as model:
+            return fit_linear(problem, task, model)
+        case Dictionary() as model:
+            return fit_dictionary(problem, task, model)
+        case Rocket() as model:
+            return fit_rocket(problem, task, model)
+        case other:
+            raise TypeError(f"{other.name} is not trained by itself")
 
 
 def most_epochs(problem: Problem) -> int:
     """Return how many entries a network's history can have."""
-    return 1 if isinstance(problem.model, Linear) else problem.settings.epochs
+    return problem.settings.epochs if isinstance(problem.model, Mlp) else 1
 
 
 def _checkpoint_seconds() -> float:
@@ -181,6 +195,8 @@ def _in_processes(problem: Problem, tasks: list[Task], folder: Path, tell: OnEpo
 
 
 def _processes(problem: Problem, tasks: list[Task]) -> int:
+    if not isinstance(problem.model, Mlp | Linear):
+        return min(engines.cores(), len(tasks))
     if isinstance(problem.model, Linear):
         rows = sum(len(task.train) for task in tasks)
         seconds = rows * problem.shape.size * _SECONDS_A_PARAMETER_ROW_LINEAR
@@ -196,8 +212,12 @@ def _name(position: int) -> str:
 
 
 def _fitted(problem: Problem, task: Task, path: Path) -> Fitted:
-    state = checkpoint.load(path, checkpoint.identity(problem, task))
-    if state is None or not state.done:
+    found = checkpoint.read(path, checkpoint.identity(problem, task))
+    if found is None or not found[1]["done"]:
         raise RunError(f"{path}: training ended without this network. Run the same command again to go on.")
-    mean, scale = problem.statistics(task)
-    return Fitted(Network(problem.shape, state.best, mean, scale), state.best_epoch, tuple(state.history))
+    arrays, numbers = found
+    if isinstance(problem.model, Mlp):
+        network: Trained = Network(problem.shape, arrays["best"], *problem.statistics(task))
+    else:
+        network = trained_from_arrays(problem.model, arrays)
+    return Fitted(network, numbers["best_epoch"], tuple(numbers["history"]))

@@ -24,7 +24,7 @@ class Member:
         weights = problem.row_weights(task)
         self.weights = weights if weights.ndim == 2 else weights[:, None]
         self.batches = -(-len(task.train) // problem.settings.batch_size)
-        self.validation = (problem.values[task.validation] - self.mean) * self.scale
+        self.validation = (problem.vectors[task.validation] - self.mean) * self.scale
         self.order: IntArray = np.empty(0, np.int64)
         self.bits = np.random.SFC64(0)
         self.loss = self.correct = 0.0
@@ -104,7 +104,7 @@ class Chunk:
         self._counts[i] = n
         rows = member.task.train[order]
         inputs = self.inputs[i, :n, :-1]
-        np.subtract(problem.values[rows], member.mean, out=inputs)
+        np.subtract(problem.vectors[rows], member.mean, out=inputs)
         inputs *= member.scale
         self.inputs[i, n:padded, :-1] = 0
         if self._exclusive:

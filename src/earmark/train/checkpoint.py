@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from earmark.errors import RunError
 from earmark.files import write_atomically
@@ -24,15 +29,40 @@ def identity(problem: Problem, task: Task) -> str:
 
 def save(path: Path, state: State, task_identity: str) -> None:
     """Write ``state`` atomically."""
-    from safetensors.numpy import save as to_bytes
-
     numbers = {name: getattr(state, name) for name in _NUMBERS}
-    metadata = {"identity": task_identity, "state": json.dumps(numbers)}
-    write_atomically(path, to_bytes({name: getattr(state, name) for name in _ARRAYS}, metadata))
+    write(path, {name: getattr(state, name) for name in _ARRAYS}, numbers, task_identity)
 
 
 def load(path: Path, task_identity: str) -> State | None:
     """Return the state in ``path``, or ``None`` where there is none or it belongs to other data or settings.
+
+    Raises
+    ------
+    RunError
+        When the file is damaged.
+    """
+    found = read(path, task_identity)
+    if found is None:
+        return None
+    held: dict[str, Any] = {**found[0], **found[1]}
+    try:
+        return State(**held)
+    except (KeyError, TypeError) as error:
+        raise _damaged(path, error) from None
+
+
+def write(
+    path: Path, arrays: Mapping[str, NDArray[Any]], numbers: Mapping[str, Any], task_identity: str
+) -> None:
+    """Write arrays, and what is JSON, atomically, as belonging to one task."""
+    from safetensors.numpy import save as to_bytes
+
+    metadata = {"identity": task_identity, "state": json.dumps(numbers)}
+    write_atomically(path, to_bytes({k: np.ascontiguousarray(v) for k, v in arrays.items()}, metadata))
+
+
+def read(path: Path, task_identity: str) -> tuple[dict[str, NDArray[Any]], dict[str, Any]] | None:
+    """Invert `write`; return ``None`` where there is nothing, or it belongs to other data or settings.
 
     Raises
     ------
@@ -48,9 +78,11 @@ def load(path: Path, task_identity: str) -> State | None:
             metadata = file.metadata() or {}
             if metadata.get("identity") != task_identity:
                 return None
-            arrays = {name: file.get_tensor(name).copy() for name in _ARRAYS}
-            return State(**arrays, **json.loads(metadata["state"]))
+            arrays = {name: file.get_tensor(name).copy() for name in file.keys()}  # noqa: SIM118 - no mapping
+            return arrays, json.loads(metadata["state"])
     except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(
-            f"{path}: this checkpoint is damaged ({error}). Delete it to train that network anew."
-        ) from None
+        raise _damaged(path, error) from None
+
+
+def _damaged(path: Path, error: Exception) -> RunError:
+    return RunError(f"{path}: this checkpoint is damaged ({error}). Delete it to train that network anew.")

@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.models import Linear, Network
 from earmark.models.dense import logits
 from earmark.train.problem import Problem, Task
-from earmark.types import FloatArray
 
 _ITERATIONS, _TOLERANCE = 500, 1e-4
 
 
-def fit_linear(problem: Problem, task: Task, penalty: float) -> tuple[FloatArray, dict[str, float]]:
-    """Fit one model to training and validation rows; return its parameters, float32[size], and the entry to tell.
+def fit_linear(problem: Problem, task: Task, model: Linear) -> tuple[Network, dict[str, float]]:
+    """Fit one model to training and validation rows; return it, and the entry to tell.
 
     Raises
     ------
@@ -21,8 +21,9 @@ def fit_linear(problem: Problem, task: Task, penalty: float) -> tuple[FloatArray
         When the loss is no longer finite.
     """
     loss = _Loss(problem, task)
-    flat = loss.minimum(penalty)
-    return flat.astype(np.float32), {"epoch": 1, **loss.told(flat)}
+    flat = loss.minimum(model.penalty)
+    network = Network(problem.shape, flat.astype(np.float32), *problem.statistics(task))
+    return network, {"epoch": 1, **loss.told(flat)}
 
 
 class _Loss:
@@ -32,8 +33,8 @@ class _Loss:
         mean, scale = problem.statistics(task)
         rows = np.concatenate([task.train, task.validation])
         self._shape = problem.shape
-        self._inputs = np.ones((len(rows), problem.values.shape[1] + 1), np.float32)
-        np.multiply(problem.values[rows] - mean, scale, out=self._inputs[:, :-1])
+        self._inputs = np.ones((len(rows), problem.vectors.shape[1] + 1), np.float32)
+        np.multiply(problem.vectors[rows] - mean, scale, out=self._inputs[:, :-1])
         self._targets, self._exclusive = problem.targets[rows], problem.exclusive
         weights = problem.weights_of(rows, task)
         whole = weights.sum() if problem.exclusive else len(rows)

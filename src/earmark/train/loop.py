@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from earmark.models import Mlp
 from earmark.models.dense import Adam, Gradient
 from earmark.train.batches import STEPS, Chunk, Member
 from earmark.train.problem import Problem, State, Task
@@ -60,7 +61,8 @@ class _Room:
         self._adam = Adam(k, shape.size, settings.learning_rate, epsilon=_EPSILON)
         self._gradient = Gradient(shape, k, settings.batch_size, problem.exclusive)
         rows = self._steps * settings.batch_size
-        self._chunk = Chunk(shape, k, rows, problem.model.dropout, problem.exclusive, weights)
+        dropout = problem.model.dropout if isinstance(problem.model, Mlp) else 0.0
+        self._chunk = Chunk(shape, k, rows, dropout, problem.exclusive, weights)
 
     def run(self, members: list[Member]) -> None:
         """Train ``members``, longest first, for an epoch, and leave the results in their states."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.models import Model
+from earmark.inputs import Inputs, Ragged
+from earmark.models import Linear, Mlp, Model
 from earmark.models.dense import Shape, glorot
 from earmark.train.settings import TrainSettings
 from earmark.types import FloatArray, IntArray
@@ -72,16 +74,19 @@ class Problem:
     Parameters
     ----------
     values
-        float32[n, dims].
+        float32[n, dims], or one float32[frames, dims] a row where the model sees a course over time.
     targets
         int64[n], class indices; or bool[n, classes], where a row has any number of labels.
+    counts
+        float32[n], what each row counts beside its class's weight: less than 1 where several are of one clip.
     """
 
-    values: FloatArray
+    values: Inputs
     targets: IntArray | NDArray[np.bool_]
     classes: int
     model: Model
     settings: TrainSettings
+    counts: FloatArray | None = None
 
     @property
     def exclusive(self) -> bool:
@@ -89,21 +94,42 @@ class Problem:
         return self.targets.ndim == 1
 
     @property
+    def vectors(self) -> FloatArray:
+        """float32[n, dims]: the rows, where each is a vector."""
+        if not isinstance(self.values, np.ndarray):
+            raise TypeError(f"{self.model.name} takes vectors, and these are courses over time")
+        return self.values
+
+    @property
+    def courses(self) -> Sequence[FloatArray]:
+        """One float32[frames, dims] a row, where each is a course over time."""
+        if isinstance(self.values, np.ndarray):
+            raise TypeError(f"{self.model.name} takes courses over time, and these are vectors")
+        return self.values
+
+    @property
     def shape(self) -> Shape:
-        """The widths of every network."""
-        return self.model.shape(self.values.shape[1], self.classes)
+        """The widths of every network, of dense ones."""
+        if not isinstance(self.model, Mlp | Linear):
+            raise TypeError(f"{self.model.name} is no dense network")
+        return self.model.shape(self.vectors.shape[1], self.classes)
 
     @cached_property
     def fingerprint(self) -> str:
         """A hash over the data, taken once however many networks ask for it."""
-        return hash_arrays(self.values, self.targets)
+        rows = [self.values] if isinstance(self.values, np.ndarray) else self.values
+        return hash_arrays(*rows, self.targets)
+
+    def portable(self) -> Problem:
+        """Return the same with everything in memory of its own, to be sent to other processes."""
+        return self if isinstance(self.values, np.ndarray) else replace(self, values=Ragged.of(self.values))
 
     def statistics(self, task: Task) -> tuple[FloatArray, FloatArray]:
         """Return mean and scale, float32[dims] each, of the task's training rows."""
-        dims = self.values.shape[1]
-        if not self.model.standardize:
+        dims = self.vectors.shape[1]
+        if not getattr(self.model, "standardize", True):
             return np.zeros(dims, np.float32), np.ones(dims, np.float32)
-        rows = self.values[task.train].astype(np.float64)
+        rows = self.vectors[task.train].astype(np.float64)
         spread = rows.std(axis=0)
         # An input that never changes says nothing; dividing by its spread would make rounding errors loud.
         scale = np.where(spread > 1e-6 * (1 + np.abs(rows).max(axis=0)), 1 / np.maximum(spread, 1e-12), 0.0)
@@ -119,17 +145,25 @@ class Problem:
         Where a row has any number of labels it is float32[len(rows), 1 or classes], and ``"auto"`` weighs all alike:
         thresholds of their own do for rare labels what weights would, and leave the probabilities true.
         """
-        if not self.exclusive:
-            return self._weights_of_labels(rows, task)
-        counts = np.bincount(self.targets[task.train], minlength=self.classes)
+        weights = self._weights_of_one(rows, task) if self.exclusive else self._weights_of_labels(rows, task)
+        if self.counts is None:
+            return weights
+        own = self.counts[rows] / self.counts[task.train].mean()
+        counted: FloatArray = weights * (own if self.exclusive else own[:, None])
+        return counted
+
+    def _weights_of_one(self, rows: IntArray, task: Task) -> FloatArray:
+        each = None if self.counts is None else self.counts[task.train]
+        counts = np.bincount(self.targets[task.train], each, minlength=self.classes)
         present = counts[counts > 0]
         balanced = self.settings.class_weights == "balanced" or (
             self.settings.class_weights == "auto" and present.max() >= 1.5 * present.min()
         )
         if not balanced:
             return np.ones(len(rows), np.float32)
-        weight = len(task.train) / (len(present) * np.maximum(counts, 1))
-        return weight[self.targets[rows]].astype(np.float32)
+        weight = counts.sum() / (len(present) * np.where(counts > 0, counts, 1))
+        of_each: FloatArray = weight[self.targets[rows]].astype(np.float32)
+        return of_each
 
     def _weights_of_labels(self, rows: IntArray, task: Task) -> FloatArray:
         if self.settings.class_weights != "balanced":

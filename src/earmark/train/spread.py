@@ -51,17 +51,17 @@ def spread(
         When a network's process died on every try, or a checkpoint is damaged.
     """
     states = [
-        checkpoint.load(path, checkpoint.identity(problem, task))
+        checkpoint.read(path, checkpoint.identity(problem, task))
         for path, task in zip(paths, tasks, strict=True)
     ]
-    open_ = [i for i, state in enumerate(states) if state is None or not state.done]
+    open_ = [i for i, state in enumerate(states) if state is None or not state[1]["done"]]
     items = ((tasks[i], paths[i].read_bytes() if states[i] else b"") for i in open_)
-    for i, data in zip(open_, engine.map(_Trainer(problem), items), strict=True):
+    for i, data in zip(open_, engine.map(_Trainer(problem.portable()), items), strict=True):
         if isinstance(data, Lost):
             raise RunError(
                 f"Network {i + 1} of {len(tasks)} was not trained: {data.reason}. Run the same command again to go on."
             )
         write_atomically(paths[i], data)
-        before, now = states[i], checkpoint.load(paths[i], checkpoint.identity(problem, tasks[i]))
-        for entry in now.history[before.epoch if before else 0 :] if now else ():
+        before, now = states[i], checkpoint.read(paths[i], checkpoint.identity(problem, tasks[i]))
+        for entry in now[1]["history"][len(before[1]["history"]) if before else 0 :] if now else ():
             tell(i, entry)

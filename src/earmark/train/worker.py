@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from earmark.engine import one_blas_thread
+from earmark.inputs import Ragged
 from earmark.models import model_from_dict, model_to_dict
 from earmark.settings import from_dict, to_dict
 from earmark.train.problem import Problem, Task
@@ -25,7 +26,12 @@ def write_problem(path: Path, problem: Problem, tasks: list[Task]) -> None:
     """Write what a worker needs to know as one safetensors file."""
     from safetensors.numpy import save_file
 
-    arrays = {"values": np.ascontiguousarray(problem.values), "targets": problem.targets}
+    values = problem.portable().values
+    if isinstance(values, Ragged):
+        arrays = {"values": values.flat, "bounds": values.bounds}
+    else:
+        arrays = {"values": np.ascontiguousarray(values)}
+    arrays["targets"] = problem.targets
     for i, task in enumerate(tasks):
         arrays[f"train_{i}"], arrays[f"validation_{i}"] = task.train, task.validation
     about = {
@@ -47,8 +53,9 @@ def read_problem(path: Path) -> tuple[Problem, list[Task]]:
             Task(file.get_tensor(f"train_{i}"), file.get_tensor(f"validation_{i}"), seed)
             for i, seed in enumerate(about["seeds"])
         ]
+        values, bounds = file.get_tensor("values"), "bounds" in file.keys()  # noqa: SIM118 - no mapping
         problem = Problem(
-            file.get_tensor("values"),
+            Ragged(values, file.get_tensor("bounds")) if bounds else values,
             file.get_tensor("targets"),
             about["classes"],
             model_from_dict(about["model"]),

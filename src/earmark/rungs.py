@@ -1,0 +1,101 @@
+"""`Rung`: a feature, a model and how it is trained; and the names that rungs have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from earmark.errors import SettingError, UnknownNameError
+from earmark.features import FEATURES, feature_from_dict
+from earmark.models import MODELS, Model, model_from_dict
+from earmark.settings import from_dict, to_dict
+from earmark.train import TrainSettings
+from earmark.types import Feature
+
+# What a feature is by default where a recipe names it.
+USUAL: dict[str, dict[str, Any]] = {
+    "mfcc": {"statistics": ["mean", "std", "delta_mean", "delta_std"]},
+}
+LADDER = ("linear", "mlp", "dictionary", "rocket", "cnn")
+ENCODER = "encoder:"
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One network that can be trained.
+
+    Parameters
+    ----------
+    feature, model, train
+        What it hears, what it is, and how it learns.
+    """
+
+    feature: Feature
+    model: Model
+    train: TrainSettings
+
+    def __post_init__(self) -> None:
+        feature, model = self.feature, self.model
+        if model.takes == "course" and not feature.course:
+            raise SettingError(
+                f"[feature] {feature.name} with these settings gives one vector a clip, but {model.name} sees a course"
+                f" over time. Take --feature {model.default_feature.get('name', 'log_mel')}."
+            )
+        if model.takes == "vector" and feature.course and not getattr(feature, "windows", False):
+            say = "Name at least one of its statistics, such as --set 'feature.statistics=[\"mean\"]'."
+            raise SettingError(
+                f"[feature] {feature.name} with these settings gives a course over time, but one vector a clip is"
+                f" needed. {say if hasattr(feature, 'statistics') else 'Take --feature stats.'}"
+            )
+
+
+def usual_feature(model: Model, given: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return a feature's settings as a table: a model's own, with what is given changed in it."""
+    own = model.default_feature
+    given = dict(given or {})
+    name = str(given.setdefault("name", own.get("name", "mfcc")))
+    if name not in FEATURES:
+        raise UnknownNameError("feature", name, FEATURES)
+    return {**USUAL.get(name, {}), **(own if own.get("name") == name else {}), **given}
+
+
+def usual_train(model: Model, given: Mapping[str, Any] | None = None) -> TrainSettings:
+    """Return how a model is trained where nothing else is said, with what is given changed in it."""
+    return from_dict(TrainSettings, {**model.train_defaults, **(given or {})}, "[train]")
+
+
+def rung(name: str, train: TrainSettings | None = None) -> Rung:
+    """Return a rung by its name.
+
+    Parameters
+    ----------
+    name
+        A model, which then hears its own feature: ``linear``, ``cnn``; a model and a feature: ``mlp:stats``; or an
+        encoder with a linear head: ``encoder:yamnet``.
+    train
+        Settings that are not the usual ones replace the rung's own.
+
+    Raises
+    ------
+    UnknownNameError
+        For a name that is none.
+
+    Examples
+    --------
+    >>> rung("mlp:stats").feature.name
+    'stats'
+    """
+    head, _, heard = name.partition(":")
+    if name.startswith(ENCODER):
+        model = model_from_dict({"name": "linear"})
+        feature = feature_from_dict({"name": "encoder", "encoder": heard})
+    else:
+        if head not in MODELS or head == "blend":
+            raise UnknownNameError("rung", name, [*LADDER, "encoder:NAME"])
+        model = model_from_dict({"name": head})
+        given = {"name": heard} if heard else None
+        feature = feature_from_dict(usual_feature(model, given))
+    usual = to_dict(TrainSettings())
+    changed = {key: value for key, value in to_dict(train or TrainSettings()).items() if value != usual[key]}
+    return Rung(feature, model, usual_train(model, changed))
