@@ -22,7 +22,6 @@ from typing import Any
 
 import numpy as np
 from degrade import DEGRADATIONS, degraded
-from machine import header
 
 from earmark import pipeline
 from earmark.audio import decode
@@ -39,6 +38,7 @@ from earmark.recipe import Recipe
 from earmark.rungs import rung
 from earmark.split import TEST, TRAIN, VALIDATION, cross_validation
 from earmark.train import Task
+from machine import header
 
 SEEDS = 3
 RUNGS = ("mlp", "linear", "dictionary", "rocket", "cnn", "encoder:yamnet")

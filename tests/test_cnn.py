@@ -26,15 +26,6 @@ from earmark.train.cnn import fit_cnn
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'earmark[torch]'")
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Bytes are those of a number of threads, and the processes here are given one."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def same(a, b) -> bool:
     return a.keys() == b.keys() and all(np.array_equal(a[name], b[name]) for name in a)
 
@@ -305,6 +296,37 @@ def test_ranks_are_refused_in_words(tmp_path, monkeypatch):
         "The environment says RANK=0, WORLD_SIZE=two, MASTER_ADDR=, MASTER_PORT=, but WORLD_SIZE and RANK must be"
         " whole numbers. Start the processes with torchrun."
     )
+
+
+def test_the_line_trains_it_and_goes_on_with_what_was_begun(tmp_path, monkeypatch):
+    """`earmark.train.fit`: in processes and in this one the same, and a begun network is gone on with."""
+    from earmark.train import fit
+
+    made, both = courses(), [task(seed=1), task(seed=2)]
+    monkeypatch.setenv("EARMARK_CHECKPOINT_SECONDS", "0")
+
+    class PowerCutError(Exception):
+        pass
+
+    def cut(position: int, entry: dict[str, float]) -> None:
+        if entry["epoch"] == 2:
+            raise PowerCutError
+
+    heard = []
+    whole = fit(made, both, tmp_path / "whole", processes=2)
+    with pytest.raises(PowerCutError):
+        fit(made, both, tmp_path / "cut", cut, processes=1)
+    resumed = fit(
+        made, both, tmp_path / "cut", lambda i, entry: heard.append((i, entry["epoch"])), processes=1
+    )
+    assert heard == [(0, 3), (1, 1), (1, 2), (1, 3)]
+    assert {path.name for path in (tmp_path / "cut").iterdir()} == {
+        "network-0.safetensors", "network-1.safetensors",
+    }  # fmt: skip
+    for a, b in zip(whole, resumed, strict=True):
+        assert same(a.network.arrays(), b.network.arrays())
+        assert a.history == b.history
+        assert a.best_epoch == 3
 
 
 def test_deterministic_puts_pytorchs_switches_back(tmp_path):

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
-from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from earmark.errors import SettingError
+from earmark.inputs import Inputs
 from earmark.models.cnn_graph import to_onnx
+from earmark.models.trained import Takes
 from earmark.types import FloatArray
 
 _FRAMES_AT_ONCE = 8192
@@ -70,14 +71,10 @@ class Cnn:
     """
 
     name: ClassVar[str] = "cnn"
-    takes: ClassVar[str] = "course"
+    takes: ClassVar[Takes] = "course"
     inner_folds: ClassVar[int] = 2  # for calibration
-    default_feature: ClassVar[Mapping[str, Any]] = MappingProxyType(
-        {"name": "log_mel", "n_mels": 64, "n_fft": 1024, "hop_length": 512}
-    )
-    train_defaults: ClassVar[Mapping[str, Any]] = MappingProxyType(
-        {"epochs": 40, "batch_size": 32, "learning_rate": 3e-3, "patience": 0}
-    )
+    default_feature: ClassVar[dict[str, Any]] = {"name": "log_mel", "n_mels": 64, "n_fft": 1024}
+    train_defaults: ClassVar[dict[str, Any]] = {"epochs": 40, "learning_rate": 3e-3, "patience": 0}
 
     channels: tuple[int, ...] = (16, 32, 64, 128, 128)
     window: int = 128
@@ -160,7 +157,7 @@ class CnnNetwork:
     settings: Cnn
     weights: Mapping[str, FloatArray]
 
-    def logits(self, inputs: Sequence[FloatArray]) -> FloatArray:
+    def logits(self, inputs: Inputs) -> FloatArray:
         """Return float32[n, classes] for n courses, float32[frames, bands] each.
 
         Raises

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 from earmark.errors import MissingExtraError
-from earmark.models.cnn import CnnNetwork
+from earmark.models.cnn import Cnn, CnnNetwork
 from earmark.train.problem import Problem, Task
 
-__all__ = ["fit_cnn"]
+__all__ = ["fit_cnn", "one_by_one"]
 
 
 def fit_cnn(
@@ -44,10 +45,32 @@ def fit_cnn(
     FloatingPointError
         When the loss is no longer finite.
     """
+    _need_torch()
+    from earmark.train.cnn.loop import train
+
+    return train(problem, task, path, tell or (lambda entry: None), every)
+
+
+def one_by_one(settings: Cnn) -> bool:
+    """Whether networks are to be trained one after the other in this process, and not each in one of its own.
+
+    So it is where they would share a GPU, and where torchrun has started the processes already.
+
+    Raises
+    ------
+    MissingExtraError
+        When PyTorch is not installed.
+    SettingError
+        When the device that is asked for is not there.
+    """
+    _need_torch()
+    from earmark.train.cnn.device import choose_device
+
+    return os.environ.get("WORLD_SIZE", "1") != "1" or choose_device(settings.device).type != "cpu"
+
+
+def _need_torch() -> None:
     try:
         import torch  # noqa: F401
     except ImportError:
         raise MissingExtraError("Training a cnn", "torch", "torch") from None
-    from earmark.train.cnn.loop import train
-
-    return train(problem, task, path, tell or (lambda entry: None), every)

@@ -51,7 +51,13 @@ def half(device: Any) -> bool:
 
 @contextmanager
 def held(deterministic: bool) -> Iterator[None]:
-    """Hold PyTorch to operations that give the same bytes each time, and put its switches back at the end."""
+    """Hold PyTorch to operations that give the same bytes each time, and put its switches back at the end.
+
+    On the CPU it computes in one thread: another number of them gives other bytes, and several networks are trained at
+    a time, each in a process of its own.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     cudnn = torch.backends.cudnn
     before = torch.are_deterministic_algorithms_enabled(), cudnn.deterministic, cudnn.benchmark
     cudnn.benchmark = not deterministic
@@ -64,3 +70,4 @@ def held(deterministic: bool) -> Iterator[None]:
     finally:
         torch.use_deterministic_algorithms(before[0])
         cudnn.deterministic, cudnn.benchmark = before[1:]
+        torch.set_num_threads(threads)

@@ -18,7 +18,7 @@ from earmark.train.cnn import augment, network
 from earmark.train.cnn.clips import Clips, band_statistics, open_clips, to_device
 from earmark.train.cnn.device import choose_device, half, held
 from earmark.train.cnn.network import Statistics
-from earmark.train.cnn.ranks import Ranks, joined
+from earmark.train.cnn.ranks import Ranks, join
 from earmark.train.cnn.state import State, load, save
 from earmark.train.problem import Problem, Task
 from earmark.types import FloatArray, IntArray
@@ -36,7 +36,8 @@ def train(
     """Train one network; see `earmark.train.cnn.fit_cnn`."""
     settings = _settings(problem)
     device = choose_device(settings.device)
-    with held(settings.deterministic), joined(device) as ranks:
+    with held(settings.deterministic):
+        ranks = join(device)
         identity = checkpoint.identity(problem, task)
         found = load(path, identity) if ranks.rank == 0 else None
         state = found or State.fresh(settings, problem.classes, task.seed)
@@ -64,9 +65,8 @@ class _Fit:
         self._problem, self._task, self._state = problem, task, state
         self._device, self._ranks = device, ranks
         rows = np.concatenate([task.train, task.validation])
-        courses: Any = problem.values
-        self._clips: Clips = open_clips(courses, rows, device)
-        self._mean, self._scale = band_statistics(courses, rows)
+        self._clips: Clips = open_clips(problem.courses, rows, device)
+        self._mean, self._scale = band_statistics(problem.courses, rows)
         self._window = window(self._settings.window, self._clips.frames)
         self._targets = _targets(problem, rows, self._settings.label_smoothing)
         weights = problem.weights_of(rows, task)

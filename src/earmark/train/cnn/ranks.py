@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -89,9 +88,8 @@ def _differentiable_sum() -> Any:
     return Sum
 
 
-@contextmanager
-def joined(device: Any) -> Iterator[Ranks]:
-    """Join the other processes, if there are any, and leave them at the end.
+def join(device: Any) -> Ranks:
+    """Join the other processes, if there are any; they stay together until they end.
 
     Raises
     ------
@@ -102,16 +100,14 @@ def joined(device: Any) -> Iterator[Ranks]:
     """
     size = os.environ.get("WORLD_SIZE", "1")
     if size == "1":
-        yield Ranks()
-        return
+        return Ranks()
     if not size.isdecimal() or not os.environ.get("RANK", "").isdecimal():
         said = ", ".join(f"{name}={os.environ.get(name, '')}" for name in _VARIABLES)
         raise SettingError(
             f"The environment says {said}, but WORLD_SIZE and RANK must be whole numbers. Start the processes with"
             " torchrun."
         )
-    own = not torch.distributed.is_initialized()
-    if own:
+    if not torch.distributed.is_initialized():
         backend = "nccl" if device.type == "cuda" else "gloo"
         try:
             torch.distributed.init_process_group(backend, timeout=_PATIENCE)
@@ -120,8 +116,5 @@ def joined(device: Any) -> Iterator[Ranks]:
             raise RunError(
                 f"The {size} processes that train together did not find each other: {first}"
             ) from None
-    try:
-        yield Ranks(torch.distributed.get_rank(), torch.distributed.get_world_size())
-    finally:
-        if own:
-            torch.distributed.destroy_process_group()
+        atexit.register(torch.distributed.destroy_process_group)
+    return Ranks(torch.distributed.get_rank(), torch.distributed.get_world_size())
