@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -59,15 +60,20 @@ def held(deterministic: bool) -> Iterator[None]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     cudnn = torch.backends.cudnn
-    before = torch.are_deterministic_algorithms_enabled(), cudnn.deterministic, cudnn.benchmark
+    before = torch.get_deterministic_debug_mode(), cudnn.deterministic, cudnn.benchmark
     cudnn.benchmark = not deterministic
     if deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS refuses
-        torch.use_deterministic_algorithms(True)
+        # The backward pass of a pooling is refused, for it adds to memory in any order; where the pooled squares do
+        # not overlap nothing is added twice. So a warning is all that is asked for, and that one is not shown.
+        torch.use_deterministic_algorithms(True, warn_only=True)
         cudnn.deterministic = True
     try:
-        yield
+        with warnings.catch_warnings():
+            if deterministic:
+                warnings.filterwarnings("ignore", "max_pool2d_with_indices_backward_cuda")
+            yield
     finally:
-        torch.use_deterministic_algorithms(before[0])
+        torch.set_deterministic_debug_mode(before[0])
         cudnn.deterministic, cudnn.benchmark = before[1:]
         torch.set_num_threads(threads)

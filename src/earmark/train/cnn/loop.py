@@ -116,10 +116,8 @@ class _Fit:
         """Learn from one batch; return the sums of loss and right answers of this process's rows."""
         self._ranks.batch = len(rows)
         inputs, targets, weights = self._prepare(rows, [self._task.seed, 3, epoch, step])
-        device = self._device.type
-        with torch.autocast(device, torch.bfloat16, enabled=self._half):
-            parameters = network.split(self._settings, self._problem.classes, self._flat)
-            scores = network.logits(self._settings, parameters, inputs, self._statistics, self._ranks)
+        parameters = network.split(self._settings, self._problem.classes, self._flat)
+        scores = network.logits(self._settings, parameters, inputs, self._statistics, self._ranks, self._half)
         if self._problem.exclusive:
             losses = -(targets * nn.log_softmax(scores, dim=1)) * weights
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -67,7 +68,12 @@ def levelled(inputs: Tensor) -> Tensor:
 
 
 def logits(
-    settings: Cnn, parameters: dict[str, Tensor], inputs: Tensor, statistics: Statistics, ranks: Ranks | None
+    settings: Cnn,
+    parameters: dict[str, Tensor],
+    inputs: Tensor,
+    statistics: Statistics,
+    ranks: Ranks | None,
+    half: bool = False,
 ) -> Tensor:
     """Return float32[n, classes] for float32[n, frames, bands].
 
@@ -77,7 +83,19 @@ def logits(
         Used, or in training followed.
     ranks
         The processes that share a batch in training; ``None`` uses the statistics as they are.
+    half
+        Compute the convolutions in bfloat16.
     """
+    with torch.autocast(inputs.device.type, torch.bfloat16) if half else nullcontext():
+        pooled = _pooled(settings, parameters, inputs, statistics, ranks)
+    result: Tensor = pooled.float() @ parameters["weight"] + parameters["bias"]
+    return result
+
+
+def _pooled(
+    settings: Cnn, parameters: dict[str, Tensor], inputs: Tensor, statistics: Statistics, ranks: Ranks | None
+) -> Tensor:
+    """Return [n, 2 * channels of the last convolution]: means and maxima."""
     # Channels last, a third faster. Of one channel `contiguous` would leave the strides as they are.
     hidden = inputs[:, :, :, None].permute(0, 3, 1, 2)
     begin = 0
@@ -95,9 +113,7 @@ def logits(
             hidden = nn.max_pool2d(hidden, 2, ceil_mode=True)
         hidden = nn.relu(hidden)  # after the pooling it is the same, and a quarter of the work
         begin += layer.outputs
-    vector = torch.cat([hidden.mean((2, 3)), hidden.amax((2, 3))], dim=1).float()
-    result: Tensor = vector @ parameters["weight"] + parameters["bias"]
-    return result
+    return torch.cat([hidden.mean((2, 3)), hidden.amax((2, 3))], dim=1)
 
 
 def _over_ranks(
