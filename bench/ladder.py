@@ -21,10 +21,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-<<<<<<< HEAD
-from degrade import DEGRADATIONS, degraded
-=======
->>>>>>> main
 
 from degrade import DEGRADATIONS, degraded
 from earmark import pipeline
