@@ -139,7 +139,9 @@ def test_a_blend_hears_what_its_rungs_hear():
 
 
 def test_what_was_set_by_hand_outlives_another_model():
-    made = Recipe().with_values({"feature.n_mfcc": 13, "train.epochs": 7}).with_values({"model.name": "linear"})
+    made = (
+        Recipe().with_values({"feature.n_mfcc": 13, "train.epochs": 7}).with_values({"model.name": "linear"})
+    )
     assert (made.feature.name, made.feature.n_mfcc, made.train.epochs) == ("mfcc", 13, 7)
     assert Recipe().with_values({"model.name": "linear"}).feature.name == "stats"
 
