@@ -13,13 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cnn_problem import courses, task
 from earmark.dataset import Clips, Dataset
 from earmark.decide import DecideSettings, decide
 from earmark.errors import EarmarkError, PathError, SettingError, UnknownNameError
 from earmark.features import Mfcc
 from earmark.fitting import Lesson
 from earmark.listener import Silent
-from earmark.models import Linear, Mlp
+from earmark.models import MODELS, Blend, Cnn, Dictionary, Linear, Mlp, Rocket
 from earmark.pipeline import prepare
 from earmark.recipe import RECIPES, DataSettings, Recipe, load_recipe
 from earmark.split import Rows, SplitSettings, cross_validation, holdout
@@ -124,7 +125,7 @@ def test_another_name_starts_from_its_own_defaults(monkeypatch):
 
 SECTIONS = "data, split, feature, model, train, decide"
 CONSISTS = f"consists of the tables: {SECTIONS}."
-MODEL_NAMES = "blend, dictionary, linear, mlp, rocket"
+MODEL_NAMES = "blend, cnn, dictionary, linear, mlp, rocket"
 
 
 @pytest.mark.parametrize(
@@ -289,6 +290,14 @@ def fit_outcome(model, train, folder):
     return len(fitted.history), network.parameters.tolist(), network.mean.tolist()
 
 
+def fit_courses_outcome(model, folder):
+    if isinstance(model, Cnn):
+        pytest.importorskip("torch")
+    own = task()
+    (fitted,) = fit(replace(courses(), model=model), [own], folder)
+    return {name: array.tolist() for name, array in fitted.network.arrays().items()}
+
+
 def decide_outcome(settings):
     rng = np.random.default_rng(0)
     rows = Rows(
@@ -322,8 +331,19 @@ OTHER_VALUES = {
     },
     TrainSettings(learning_rate=0.5, patience=2): {"patience": 0},
     Linear(): {"penalty": 1.0, "standardize": False},
+    Dictionary(words=8, components=6): {"words": 9, "frames": 3, "components": 5, "penalty": 1.0},
+    Rocket(kernels=8): {"kernels": 16, "thresholds": 3, "penalty": 1.0},
+    Cnn(channels=(4, 6), window=16, device="cpu"): {
+        "channels": (5, 6), "window": 8, "weight_decay": 1.0, "label_smoothing": 0.3, "mixup": 0.1, "background": 0.9,
+        "equalizer": 0.0, "band_limit": 0.9, "mask": 0.0, "average": 0.0,
+    },
+    Blend(("linear", "rocket")): {"rungs": ("linear", "dictionary")},
     DecideSettings(): {"folds": 3, "target": "recall=0.5", "coverage": 0.5, "unknown": "reject"},
 }  # fmt: skip
+# Where a network is trained, and by which operations, is not to make a difference: on a CPU it makes none. That they
+# are read is tried in tests/test_cnn.py.
+NO_DIFFERENCE = {Cnn: {"device", "deterministic"}}
+MODEL_SETTINGS = tuple(MODELS.values())
 CASES = [
     pytest.param(base, name, value, id=f"{type(base).__name__}.{name}")
     for base, values in OTHER_VALUES.items()
@@ -343,6 +363,10 @@ def outcome(settings, monkeypatch, folder: Path):
             return fit_outcome(settings, TrainSettings(epochs=3), folder)
         case Linear():
             return fit_outcome(settings, TrainSettings(), folder)
+        case Dictionary() | Rocket() | Cnn():
+            return fit_courses_outcome(settings, folder)
+        case Blend():
+            return [rung.model.name for rung in Recipe(model=settings).rungs()]
         case DecideSettings():
             return decide_outcome(settings)
         case _:
@@ -353,25 +377,23 @@ def outcome(settings, monkeypatch, folder: Path):
 def test_every_setting_makes_a_difference(base, name, value, monkeypatch, tmp_path):
     changed = replace(base, **{name: value})
     section = {
-        DataSettings: "data", SplitSettings: "split", Mfcc: "feature", Mlp: "model", Linear: "model",
-        DecideSettings: "decide",
+        DataSettings: "data", SplitSettings: "split", Mfcc: "feature", DecideSettings: "decide",
+        **dict.fromkeys(MODEL_SETTINGS, "model"),
     }.get(type(base), "train")  # fmt: skip
-    whole = replace(Recipe(), **{section: base})
+    usual = Recipe().with_values({"model.name": base.name}) if section == "model" else Recipe()
+    whole = replace(usual, **{section: base})
     plain = list(value) if isinstance(value, tuple) else value
-    assert whole.with_values({f"{section}.{name}": plain}) == replace(Recipe(), **{section: changed})
+    assert whole.with_values({f"{section}.{name}": plain}) == replace(usual, **{section: changed})
     assert outcome(changed, monkeypatch, tmp_path / "changed") != outcome(
         base, monkeypatch, tmp_path / "base"
     )
 
 
 def test_no_setting_is_left_out_above():
-    recipe = Recipe()
-    for section in fields(recipe):
-        settings = getattr(recipe, section.name)
-        tried = {
-            name for base, values in OTHER_VALUES.items() if type(base) is type(settings) for name in values
-        }
-        assert tried == {f.name for f in fields(settings)}, section.name
+    sections = {type(getattr(Recipe(), section.name)) for section in fields(Recipe)}
+    for kind in sections | set(MODEL_SETTINGS):
+        tried = {name for base, values in OTHER_VALUES.items() if type(base) is kind for name in values}
+        assert tried | NO_DIFFERENCE.get(kind, set()) == {f.name for f in fields(kind)}, kind
 
 
 def test_how_a_file_is_heard_is_passed_on(write_wav, tmp_path):
