@@ -8,16 +8,20 @@ import shlex
 import subprocess
 import sys
 import tomllib
+from dataclasses import fields
 from pathlib import Path
 
+import click
 import pytest
 
 import earmark as package
 from conftest import ROOT
 from earmark.cli.app import app
 from earmark.encoders import ENCODERS
+from earmark.features import FEATURES
 from earmark.fetch import DATASETS
 from earmark.files import size_text
+from earmark.models import MODELS
 from earmark.readers import READERS
 from earmark.recipe import Recipe
 
@@ -76,6 +80,29 @@ def test_every_command_and_every_layout_is_documented():
     layouts = (ROOT / "docs" / "data-layouts.md").read_text()
     for name in READERS:
         assert f"| `{name}` |" in layouts
+
+
+def test_every_model_and_its_settings_are_documented():
+    recipes = (ROOT / "docs" / "command-line.md").read_text()
+    models = (ROOT / "docs" / "models.md").read_text()
+    for name, model in MODELS.items():
+        settings = ", ".join(f"`{f.name}`" for f in fields(model))
+        assert f"| `{name}` | {settings} |" in recipes
+        assert f"| `{name}` |" in models
+
+
+def test_every_feature_is_documented():
+    commands = (ROOT / "docs" / "command-line.md").read_text()
+    for name in FEATURES:
+        assert f"| `{name}` |" in commands
+
+
+@pytest.mark.parametrize("name", ["train", "evaluate", "extract"])
+def test_help_names_every_model_and_feature(name):
+    said = {p.opts[0]: p.help for p in app.commands[name].params if isinstance(p, click.Option)}
+    words = {option: set(re.findall(r"\w+", text or "")) for option, text in said.items()}
+    assert words["--feature"] >= FEATURES.keys()
+    assert words.get("--model", set(MODELS)) >= MODELS.keys()
 
 
 def test_every_encoder_is_documented_as_it_is():

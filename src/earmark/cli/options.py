@@ -109,9 +109,16 @@ training = _all(
         metavar="NAME|FILE",
         help="default, tutorial, or a recipe file (TOML).",
     ),
-    click.option("--model", metavar="NAME", help="The model to train: mlp or linear."),
     click.option(
-        "--feature", metavar="NAME", help="The feature to extract: mfcc, stats, log_mel or encoder."
+        "--model",
+        metavar="NAME",
+        help="The model to train: mlp, linear, dictionary, rocket, cnn, or blend of several.",
+    ),
+    click.option(
+        "--feature",
+        metavar="NAME",
+        help="What it hears, where that is not to be the model's own: mfcc, stats, log_mel, or encoder, whose weights"
+        " `earmark fetch encoder:NAME` brings.",
     ),
     click.option("--seed", type=int, help="Of the split, the weights and the order of rows."),
     click.option(
