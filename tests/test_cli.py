@@ -204,7 +204,20 @@ def test_debug_shows_the_traceback(earmark, tmp_path):
         (["--set", "train.epochs="], "[train] epochs is '', but must be a whole number."),
         (["--set", "train.epochs=" + "[" * 5_000], "[train] epochs is '[[["),
         (["--set", "epochs=5"], "'epochs' is no setting. Name it TABLE.SETTING, TABLE one of data, split, "),
-        (["--model", "cnn"], "No model is called 'cnn'. There are: linear, mlp."),
+        (
+            ["--model", "cnm"],
+            "No model is called 'cnm'. There are: blend, cnn, dictionary, linear, mlp, rocket. Did you mean 'cnn'?",
+        ),
+        (
+            ["--model", "cnn", "--feature", "stats"],
+            "[feature] stats with these settings gives one vector a clip, but cnn sees a spectrum's course over time."
+            " Take --feature log_mel.",
+        ),
+        (
+            ["--model", "blend", "--set", 'model.rungs=["linear", "cnm"]'],
+            "No rung is called 'cnm'. There are: cnn, dictionary, encoder:NAME, linear, mlp, rocket. Did you mean 'cnn'?",
+        ),
+        (["--model", "blend", "--feature", "mfcc"], "[feature] cannot be set for a blend: each rung hears its own."),
         (["--feature", "mel"], "No feature is called 'mel'. There are: encoder, log_mel, mfcc, stats. Did you mean"),
         (["--recipe", "tutroial"], "No recipe is called 'tutroial'. There are: default, tutorial. Did you mean"),
         (["--layout", "esc"], "No layout is called 'esc'."),
@@ -245,6 +258,19 @@ def test_a_missing_package_is_found_out_before_the_data_is_read(tmp_path, monkey
     for arguments in (["train", "absent"], ["evaluate", "absent"], ["demo", "--out", str(tmp_path / "demo")]):
         assert fails(*arguments) == (2, said)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "wanted", [["--model", "cnn"], ["--model", "blend", "--set", 'model.rungs=["linear", "cnn"]']], ids=" ".join
+)
+@pytest.mark.parametrize("command", ["train", "evaluate"])
+def test_pytorch_is_asked_for_by_who_needs_it_before_the_data_is_read(monkeypatch, command, wanted):
+    monkeypatch.setattr(ready, "find_spec", lambda name: None if name == "torch" else name)
+    assert fails(command, "absent", *wanted) == (
+        2,
+        "Training a cnn needs the package 'torch', which is not installed. Type: pip install 'earmark[torch]'",
+    )
+    assert "torch" not in fails(command, "absent", "--model", "rocket")[1]
 
 
 def test_data_that_cannot_be_used(tmp_path, write_wav):

@@ -125,6 +125,28 @@ def test_onnx_says_the_same(learnt, frames):
     assert np.abs(scores - network.logits(list(clips))).max() < 1e-4
 
 
+def test_pooling_is_over_all_patches_and_one_patch_has_no_spread(learnt):
+    book = learnt[2].codebook
+    course = np.random.default_rng(0).normal(-60, 8, (2500, MELS)).astype(np.float32)
+    patches = patches_of(course, SMALL.frames).reshape(-1, len(book.whitening)).astype(np.float64)
+    found = np.maximum((patches @ book.whitening - book.offset) @ book.words - book.THRESHOLD, 0)
+    expected = np.concatenate([found.mean(axis=0), found.std(axis=0), found.max(axis=0)])
+    np.testing.assert_allclose(book.pooled([course])[0], expected, rtol=1e-4, atol=1e-5)
+    short = book.pooled([course[i : i + 1 + i % SMALL.frames] for i in range(200)])
+    assert not short[:, 12:24].any()
+
+
+def test_clips_of_one_patch_each_say_the_same_in_onnx(learnt):
+    """Their spread never changes in training, so that whatever it were would be made loud."""
+    targets = np.arange(60) % 3
+    courses = courses_of(targets, frames=(2, 1 + SMALL.frames))
+    network, _ = fit_dictionary(problem_of(targets, courses), Task(np.arange(40), np.arange(0), 0), SMALL)
+    session = onnxruntime.InferenceSession(network.to_onnx(), providers=["CPUExecutionProvider"])
+    for course in courses:
+        (scores,) = session.run(["logits"], {"features": course[None]})
+        assert np.abs(scores - network.logits([course])).max() < 1e-4
+
+
 def test_a_louder_clip_is_the_same_clip(learnt):
     problem, _, network, _ = learnt
     louder = [course + 12 for course in problem.courses]

@@ -205,7 +205,7 @@ def _train(
 ) -> int:  # fmt: skip
     from earmark.cli import ready, show
 
-    ready.can_train()
+    ready.can_train(recipe)
     ready.can_write(output)
     ready.can_hold_runs(runs)
     from earmark import pipeline
@@ -279,7 +279,7 @@ def evaluate(
                 f"Which data shall {subject} be judged on? Type: earmark evaluate {subject} DATASET"
             )
         else:
-            ready.can_train()
+            ready.can_train(made)
             ready.can_hold_runs(runs)
             made, count = made.with_data(subject, **shape), 1 if seeds is None else seeds
             result = pipeline.evaluate(made, runs, terminal, where, count, leave_one_class_out)

@@ -5,8 +5,12 @@ from __future__ import annotations
 import tempfile
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from earmark.errors import MissingExtraError, PathError
+
+if TYPE_CHECKING:
+    from earmark.recipe import Recipe
 
 # Each module that is needed beyond the core, and the package that brings it.
 _EXTRACTION = {"platformdirs": "platformdirs", "safetensors": "safetensors"}
@@ -19,15 +23,19 @@ _TRAINING = {
 }
 
 
-def can_train() -> None:
-    """Refuse to read a data set for a training that lacks a package.
+def can_train(recipe: Recipe | None = None) -> None:
+    """Refuse to read a data set for a training that lacks a package, or cannot be what the recipe says.
 
     Raises
     ------
     MissingExtraError
         Which one, and how to get it.
+    SettingError, UnknownNameError
+        When a model cannot take what its feature gives, or a blend has a rung that is none.
     """
-    _has("Training", _TRAINING)
+    _has("Training", "train", _TRAINING)
+    if recipe is not None and "cnn" in {rung.model.name for rung in recipe.rungs()}:
+        _has("Training a cnn", "torch", {"torch": "torch"})
 
 
 def can_extract() -> None:
@@ -38,13 +46,13 @@ def can_extract() -> None:
     MissingExtraError
         Which one, and how to get it.
     """
-    _has("A feature store", _EXTRACTION)
+    _has("A feature store", "train", _EXTRACTION)
 
 
-def _has(what: str, modules: dict[str, str]) -> None:
+def _has(what: str, extra: str, modules: dict[str, str]) -> None:
     for module, package in modules.items():
         if find_spec(module) is None:
-            raise MissingExtraError(what, "train", package)
+            raise MissingExtraError(what, extra, package)
 
 
 def can_write(path: Path | None, option: str = "-o", example: str = "model.earmark") -> None:

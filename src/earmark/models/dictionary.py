@@ -106,19 +106,22 @@ class Codebook:
     def _of_one(self, course: FloatArray) -> FloatArray:
         patches = patches_of(course, self.frames)
         words = self.words.shape[1]
-        total, squares = np.zeros(words), np.zeros(words)
-        most = np.zeros(words, np.float32)
+        seen, mean, squares, most = 0, np.zeros(words), np.zeros(words), np.zeros(words, np.float32)
         for start in range(0, len(patches), _PIECE):
             piece = patches[start : start + _PIECE].reshape(-1, len(self.whitening))
             found = self.whitened(piece) @ self.words
             found -= np.float32(self.THRESHOLD)
             np.maximum(found, 0, out=found)
-            total += found.sum(axis=0)
-            squares += np.einsum("nw,nw->w", found, found)
             np.maximum(most, found.max(axis=0), out=most)
-        mean = total / len(patches)
-        spread = np.sqrt(np.maximum(squares / len(patches) - mean**2, 0))
-        return np.concatenate([mean, spread, most]).astype(np.float32)
+            # Squares are taken of what is away from the mean (Chan, Golub and LeVeque 1979): from squares of the whole
+            # a clip of one patch would get a spread, of nothing but rounding.
+            own = found.mean(axis=0)
+            found -= own
+            away, share = own - mean, len(found) / (seen + len(found))
+            squares += np.einsum("nw,nw->w", found, found) + away**2 * seen * share
+            mean += away * share
+            seen += len(found)
+        return np.concatenate([mean, np.sqrt(squares / seen), most]).astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
