@@ -215,7 +215,7 @@ def test_debug_shows_the_traceback(earmark, tmp_path):
         ),
         (
             ["--model", "blend", "--set", 'model.rungs=["linear", "cnm"]'],
-            "No rung is called 'cnm'. There are: cnn, dictionary, encoder:NAME, linear, mlp, rocket. Did you mean 'cnn'?",
+            "No rung is called 'cnm'. There are: cnn, dictionary, encoder:NAME, linear, mlp, rocket. Did you mean",
         ),
         (["--model", "blend", "--feature", "mfcc"], "[feature] cannot be set for a blend: each rung hears its own."),
         (["--feature", "mel"], "No feature is called 'mel'. There are: encoder, log_mel, mfcc, stats. Did you mean"),
@@ -261,7 +261,9 @@ def test_a_missing_package_is_found_out_before_the_data_is_read(tmp_path, monkey
 
 
 @pytest.mark.parametrize(
-    "wanted", [["--model", "cnn"], ["--model", "blend", "--set", 'model.rungs=["linear", "cnn"]']], ids=" ".join
+    "wanted",
+    [["--model", "cnn"], ["--model", "blend", "--set", 'model.rungs=["linear", "cnn"]']],
+    ids=" ".join,
 )
 @pytest.mark.parametrize("command", ["train", "evaluate"])
 def test_pytorch_is_asked_for_by_who_needs_it_before_the_data_is_read(monkeypatch, command, wanted):

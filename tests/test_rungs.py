@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 
 import numpy as np
 import pytest
@@ -84,6 +85,29 @@ def test_a_pair_that_makes_sense_goes_the_whole_line(model, heard, tone_set, tmp
     judged = pipeline.evaluate_bundle(result.bundle, made)
     assert judged.judged.report.clips == len(rows)
     assert judged.judged.report.clips + judged.left_out == len(judged.prepared.table.rows)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("model", "settings"),
+    [
+        ("cnn", ["train.epochs=1", "model.channels=[4]", "feature.n_mels=16", "decide.folds=0"]),
+        ("blend", ['model.rungs=["linear:mfcc", "dictionary"]', "decide.folds=2"]),
+    ],
+)
+def test_the_commands_go_the_whole_line(model, settings, earmark, tone_set, tmp_path):
+    if model == "cnn":
+        pytest.importorskip("torch")
+    changes = [word for setting in ["split.copies=false", *settings] for word in ("--set", setting)]
+    made = [tone_set, "--pattern", PATTERN, "--model", model, *changes, "--json"]
+    trained = json.loads(earmark("train", *made, "-o", "m.earmark", cwd=tmp_path).stdout)
+    assert trained["model"] == model
+    heard = tone_set / "hum_hum0_0.wav"
+    (said,) = json.loads(earmark("predict", "m.earmark", heard, "--format", "json", cwd=tmp_path).stdout)
+    assert sum(said["scores"].values()) == pytest.approx(1, abs=1e-3)
+    judged = earmark("evaluate", "m.earmark", tone_set, "--pattern", PATTERN, "--json", cwd=tmp_path)
+    found = json.loads(judged.stdout)
+    assert (found["accuracy"], found["clips"]) == (trained["test"]["accuracy"], trained["split"]["test"])
 
 
 @pytest.mark.parametrize(

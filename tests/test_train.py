@@ -238,7 +238,9 @@ def as_heard(made: Problem, model: Model) -> Problem:
     if model.takes == "vector":
         return replace(made, model=model)
     rng = np.random.default_rng(2)
-    values = [(row + rng.standard_normal((5 + i % 3, 6))).astype(np.float32) for i, row in enumerate(made.values)]
+    values = [
+        (row + rng.standard_normal((5 + i % 3, 6))).astype(np.float32) for i, row in enumerate(made.values)
+    ]
     return replace(made, model=model, values=values)
 
 
