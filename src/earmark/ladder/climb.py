@@ -1,0 +1,295 @@
+"""`Climb`: trains rung after rung on the same folds, within a budget, and keeps what each said."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.bundle import Bundle
+from earmark.decide import DecideSettings, Decision
+from earmark.engine import Engine, Local, cores
+from earmark.errors import DataError
+from earmark.evaluate import Scored, joined
+from earmark.extract import Progress, extract_tables, fill
+from earmark.files import write_json
+from earmark.fitting import Lesson, Voices, bundle_of, decision_of, fit_all
+from earmark.inputs import take
+from earmark.ladder.budget import Budget, OutOfTime
+from earmark.ladder.cost import Cost, cost_of, some_sounds
+from earmark.ladder.names import BLEND
+from earmark.listener import Listener
+from earmark.models import Blend
+from earmark.outcome import Prepared
+from earmark.predict import Predictor
+from earmark.recipe import Recipe
+from earmark.rungs import rung
+from earmark.runs import Run, read_object
+from earmark.split import TEST, TRAIN, VALIDATION, Split
+from earmark.store import Store
+from earmark.train import Task, checkpoint
+from earmark.types import Feature, FeatureTable, Waveform
+
+_PLAIN = DecideSettings(folds=0, unknown="off")
+_BLENDED = DecideSettings(unknown="off")  # its weights are learnt from inner networks; nothing asks what is unknown
+_TELLS = 16  # clips after which it is known how long all of them take
+_SIDE_BY_SIDE = 3.0  # seconds of work above which networks are trained in several processes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reached:
+    """A rung that was tried on every fold.
+
+    Parameters
+    ----------
+    parts
+        For each fold what was said of its test rows, by every seed.
+    fit_seconds
+        What training took: one network, or all of one blend.
+    cost
+        What using it takes.
+    members
+        Of a blend.
+    """
+
+    name: str
+    parts: tuple[Scored, ...]
+    fit_seconds: float
+    cost: Cost
+    members: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Climb:
+    """One data set, divided once for each seed; rungs are trained on it one after the other.
+
+    Parameters
+    ----------
+    recipe
+        Its data, split and training settings are every rung's.
+    ready
+        Which clips there are; each rung hears them in its own way.
+    cells
+        For each seed, each fold, and the seed: what is learnt from and what is tested.
+    folder
+        Where what was trained and measured is kept.
+    """
+
+    recipe: Recipe
+    ready: Prepared
+    cells: tuple[tuple[Split, int], ...]
+    folder: Path
+    budget: Budget
+    listener: Listener
+    engine: Engine | None = None
+    _tables: dict[Feature, FeatureTable] = field(default_factory=dict)
+
+    def reach(self, name: str, members: Sequence[str] = ()) -> Reached:
+        """Train a rung on every fold and let it speak; ``members`` are those of a blend, tried before.
+
+        Raises
+        ------
+        OutOfTime
+            When the budget does not suffice. What was trained is kept.
+        EarmarkError
+            Of any kind, as the parts raise it.
+        """
+        recipe = self.recipe_of(name, members)
+        kept = self._kept(name, members)
+        if kept is not None:
+            return kept
+        tables = [self._heard(own.feature) for own in recipe.rungs()]
+        ready = replace(self.ready, tables=tuple(tables))
+        lessons = [Lesson.of(split, seed, recipe) for split, seed in self.cells]
+        splits = [*self.cells, *((inner, lesson.seed) for lesson in lessons for inner in lesson.inner)]
+        tasks = [Task(s.positions(TRAIN), s.positions(VALIDATION), seed) for s, seed in splits]
+        each = [
+            self._fit(own, self.recipe_of(own), table, tasks)
+            for own, table in zip(members or (name,), tables, strict=True)
+        ]
+        voices: list[Voices] = [tuple(one[0] for one in own) for own in zip(*each, strict=True)]
+        bundles = self._bundles(recipe, ready, lessons, voices)
+        said = [self._said(bundle, ready, lesson) for bundle, lesson in zip(bundles, lessons, strict=True)]
+        cost = cost_of(bundles[0], self._sounds, self._place(name) / "model.earmark")
+        networks = 1 + len(lessons[0].inner)
+        seconds = networks * sum(self._seconds(own) for own in members or (name,))
+        self._keep(name, said, seconds, cost, members)
+        return self._reached(name, said, seconds, cost, members)
+
+    def recipe_of(self, name: str, members: Sequence[str] = ()) -> Recipe:
+        """Return the recipe of a rung, without what its score does not need."""
+        if name == BLEND:
+            model = Blend(tuple(members))
+            first = rung(members[0], self.recipe.train).feature
+            return replace(self.recipe, model=model, feature=first, decide=_BLENDED)
+        own = rung(name, self.recipe.train)
+        return replace(self.recipe, feature=own.feature, model=own.model, train=own.train, decide=_PLAIN)
+
+    def _heard(self, feature: Feature) -> FeatureTable:
+        """Return what is heard of the climb's clips, computing what the store lacks."""
+        if feature == self.ready.table.feature:
+            return self.ready.table
+        if feature not in self._tables:
+            fill(
+                self.ready.dataset,
+                [feature],
+                Store(),
+                self.engine or Local(),
+                self._watched_features(),
+                self.listener.noted,
+            )
+            wanted = [self.ready.table.feature, feature]
+            _, table = extract_tables(self.ready.dataset, wanted, self.engine, self.listener.noted)
+            lost = np.setdiff1d(self.ready.table.rows, table.rows)
+            if len(lost):
+                first = self.ready.dataset.clips[int(lost[0])].path
+                raise DataError(
+                    f"{len(lost):,} of the clips that other rungs hear cannot be heard by it, such as {first};"
+                    " all must be judged by the same clips. `earmark check --fix-manifest` leaves out short ones."
+                )
+            self._tables[feature] = table
+        return self._tables[feature]
+
+    def _watched_features(self) -> Callable[[Progress], None]:
+        began, known = time.perf_counter(), -1
+
+        def told(progress: Progress) -> None:
+            nonlocal began, known
+            self.listener.extracting(progress)
+            if known < 0:
+                began, known = time.perf_counter(), progress.done
+            new, rest = progress.done - known, progress.total - progress.done
+            needs = (time.perf_counter() - began) / max(new, 1) * rest
+            if rest and ((new >= _TELLS and not self.budget.holds(needs)) or not self.budget.left):
+                raise OutOfTime("the features of its clips", needs if new else None)
+
+        return told
+
+    def _fit(self, name: str, recipe: Recipe, table: FeatureTable, tasks: list[Task]) -> list[Voices]:
+        """Train all networks of one plain rung: the first alone, which tells what the others will take."""
+        place, rows = self._place(name), self.ready.rows
+        classes = len(self.ready.dataset.labels)
+
+        def fit(some: list[Task], told: Callable[..., None]) -> list[Voices]:
+            return fit_all(recipe, [table.inputs], rows.truth, classes, some, place, told, self.engine)
+
+        if not self.budget.left:
+            raise OutOfTime("its first network")
+        began = time.perf_counter()
+        known = self._seconds(name)
+        try:
+            fit(tasks[:1], self._watched(lambda share: self._rest(began, share)))
+        finally:
+            if not self._measured(name).get("first"):
+                self._note(name, seconds=known + time.perf_counter() - began)
+        self._note(name, first=True)
+        others = len(tasks) - len(list(place.glob("network-*.safetensors")))
+        needs = self._seconds(name) * max(0, others)
+        if needs > _SIDE_BY_SIDE:
+            needs /= min(cores(), others)
+        if not self.budget.holds(needs):
+            raise OutOfTime(f"its other {others} networks" if others > 1 else "its other network", needs)
+        began = time.perf_counter()
+        return fit(tasks, self._watched(lambda share: max(needs - (time.perf_counter() - began), 0.0) or None))
+
+    def _watched(self, needs: Callable[[float], float | None]) -> Callable[..., None]:
+        """Return what is told of epochs; it ends the work when there is no time left."""
+
+        def told(task: int, total: int, rows: int, epochs: int, entry: dict[str, float]) -> None:
+            self.listener.epoch(task, total, rows, epochs, entry)
+            if not self.budget.left and entry["epoch"] < epochs:
+                raise OutOfTime("its networks", needs(entry["epoch"] / epochs))
+
+        return told
+
+    def _rest(self, began: float, share: float) -> float:
+        """Return what all networks of a rung will still take, of whose first a share was trained."""
+        one = (time.perf_counter() - began) / share
+        return one * (len(self.cells) - share)
+
+    def _bundles(
+        self, recipe: Recipe, ready: Prepared, lessons: list[Lesson], voices: list[Voices]
+    ) -> list[Bundle]:
+        own, others = voices[: len(lessons)], iter(voices[len(lessons) :])
+        plain = Decision(exclusive=ready.rows.marks is None), [1.0]
+        found = []
+        for lesson, speaks in zip(lessons, own, strict=True):
+            alone = len(speaks) == 1
+            decision, weights = plain if alone else decision_of(recipe, ready, lesson, speaks, others)
+            found.append(bundle_of(recipe, ready.dataset.labels, speaks, weights, decision, None))
+        return found
+
+    def _said(self, bundle: Bundle, ready: Prepared, lesson: Lesson) -> NDArray[np.float32]:
+        tested = lesson.split.positions(TEST)
+        heard = (take(table.inputs, tested) for table in ready.tables)
+        return Predictor(bundle, self_test=False).score(*heard)
+
+    @cached_property
+    def _sounds(self) -> list[Waveform]:
+        return some_sounds(self.ready.dataset, self.ready.table.rows)
+
+    # What was trained and measured is kept, so that the same command goes on where it was.
+
+    def _place(self, name: str) -> Path:
+        place = self.folder / name.replace(":", "-")
+        place.mkdir(parents=True, exist_ok=True)
+        return place
+
+    def _measured(self, name: str) -> dict[str, Any]:
+        file = self._place(name) / "measured.json"
+        return read_object(file) if file.exists() else {}
+
+    def _note(self, name: str, **measured: Any) -> None:
+        write_json(self._place(name) / "measured.json", {**self._measured(name), **measured})
+
+    def _seconds(self, name: str) -> float:
+        return float(self._measured(name).get("seconds", 0.0))
+
+    def _identity(self, name: str, members: Sequence[str]) -> str:
+        return json.dumps([name, *members, len(self.cells)])
+
+    def _keep(
+        self,
+        name: str,
+        said: Sequence[NDArray[np.float32]],
+        seconds: float,
+        cost: Cost,
+        members: Sequence[str],
+    ) -> None:
+        arrays = {str(i): own for i, own in enumerate(said)}
+        numbers = {"seconds": seconds, "cost": [cost.features_ms, cost.predict_ms, cost.file_kb]}
+        place = self._place(name) / "said.safetensors"
+        checkpoint.write(place, arrays, {**numbers, "members": list(members)}, self._identity(name, members))
+
+    def _kept(self, name: str, members: Sequence[str]) -> Reached | None:
+        place = self._place(name) / "said.safetensors"
+        found = checkpoint.read(place, self._identity(name, members))
+        if found is None:
+            return None
+        arrays, numbers = found
+        said = [arrays[str(i)] for i in range(len(self.cells))]
+        return self._reached(name, said, numbers["seconds"], Cost(*numbers["cost"]), numbers["members"])
+
+    def _reached(
+        self,
+        name: str,
+        said: Sequence[NDArray[np.float32]],
+        seconds: float,
+        cost: Cost,
+        members: Sequence[str],
+    ) -> Reached:
+        rows, decision = self.ready.rows, Decision(exclusive=self.ready.rows.marks is None)
+        scored = []
+        for (split, seed), likely in zip(self.cells, said, strict=True):
+            at = split.positions(TEST)
+            scored.append(Scored.of(decision, at, rows.truth[at], rows.joined[at], likely, seed))
+        folds = len(self.cells) // len({seed for _, seed in self.cells})
+        parts = tuple(joined(scored[i::folds]) for i in range(folds))
+        return Reached(name, parts, seconds, cost, tuple(members))
