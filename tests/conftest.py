@@ -19,6 +19,10 @@ DATA = Path(os.environ.get("EARMARK_TEST_DATA", ROOT.parent / "shared" / "data")
 # Features of the tests' sounds are nobody's business later.
 _STORE = tempfile.TemporaryDirectory(prefix="earmark-store-")
 os.environ["EARMARK_STORE"] = _STORE.name
+_ENCODERS = tempfile.TemporaryDirectory(prefix="earmark-encoders-")
+os.environ["EARMARK_ENCODERS"] = _ENCODERS.name
+
+MODELS = Path(os.environ.get("EARMARK_TEST_MODELS", ROOT.parent / "shared" / "models"))
 
 Earmark = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -29,6 +33,15 @@ def data_root() -> Path:
     if not (DATA / "us8k").is_dir():
         pytest.skip(f"no real recordings at {DATA}; set EARMARK_TEST_DATA to their folder")
     return DATA
+
+
+@pytest.fixture(scope="session")
+def yamnet_file() -> Path:
+    """YAMNet as its authors give it away."""
+    path = MODELS / "yamnet" / "yamnet.tflite"
+    if not path.is_file():
+        pytest.skip(f"no YAMNet at {path}; set EARMARK_TEST_MODELS to the folder with yamnet/yamnet.tflite")
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -205,7 +205,7 @@ def test_debug_shows_the_traceback(earmark, tmp_path):
         (["--set", "train.epochs=" + "[" * 5_000], "[train] epochs is '[[["),
         (["--set", "epochs=5"], "'epochs' is no setting. Name it TABLE.SETTING, TABLE one of data, split, "),
         (["--model", "cnn"], "No model is called 'cnn'. There are: linear, mlp."),
-        (["--feature", "mel"], "No feature is called 'mel'. There are: log_mel, mfcc, stats. Did you mean 'log_mel'?"),
+        (["--feature", "mel"], "No feature is called 'mel'. There are: encoder, log_mel, mfcc, stats. Did you mean"),
         (["--recipe", "tutroial"], "No recipe is called 'tutroial'. There are: default, tutorial. Did you mean"),
         (["--layout", "esc"], "No layout is called 'esc'."),
         (["--split", "grouped", "--test-fold", "2", PATTERN], "test_fold goes with official folds;"),

@@ -142,7 +142,7 @@ def test_windows_of_a_recording(earmark, store, tmp_path, write_wav):
         (["--window", "1", "--hop", "2"], "--hop is 2 s, but must be from 0.05 s to the window's 1 s."),
         (
             ["--feature", "mfc"],
-            "No feature is called 'mfc'. There are: log_mel, mfcc, stats. Did you mean 'mfcc'?",
+            "No feature is called 'mfc'. There are: encoder, log_mel, mfcc, stats. Did you mean 'mfcc'?",
         ),
         (["--workers", "0"], "--workers is 0, but must be 1 or more."),
         (["--engine", "rya"], "No engine is called 'rya'. There are: local, ray. Did you mean 'ray'?"),

@@ -15,6 +15,7 @@ import pytest
 import earmark as package
 from conftest import ROOT
 from earmark.cli.app import app
+from earmark.encoders import ENCODERS
 from earmark.fetch import DATASETS
 from earmark.files import size_text
 from earmark.readers import READERS
@@ -75,6 +76,18 @@ def test_every_command_and_every_layout_is_documented():
     layouts = (ROOT / "docs" / "data-layouts.md").read_text()
     for name in READERS:
         assert f"| `{name}` |" in layouts
+
+
+def test_every_encoder_is_documented_as_it_is():
+    told = (ROOT / "docs" / "encoders.md").read_text()
+    for entry in ENCODERS.values():
+        (row,) = re.findall(rf"^\| `{entry.name}` \| (.*) \|$", told, re.MULTILINE)
+        hears, gives, where, licence, tried = row.split(" | ")
+        assert hears == f"{entry.window:g} s at {entry.sample_rate:,} Hz, every {entry.hop:g} s"
+        assert gives == f"{entry.size:,} numbers"
+        assert where == (f"{size_text(entry.bytes)}, fetched" if entry.url else "`--weights`")
+        assert licence == entry.licence
+        assert tried == ("yes" if entry.tried else "no")
 
 
 def test_every_public_data_set_is_documented_as_it_is():

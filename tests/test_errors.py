@@ -45,9 +45,10 @@ from earmark.errors import (
     TooShortAudioError,
     UnknownNameError,
     UnreadableAudioError,
+    WeightsError,
 )
 from earmark.extract import extract
-from earmark.features import Mfcc
+from earmark.features import Encoder, Mfcc, resolved
 from earmark.fetch import DATASETS, fetch
 from earmark.models import Mlp, Network
 from earmark.predict import Predictor, with_golden
@@ -232,6 +233,11 @@ def no_filelock_for_corrections(place):
         pass
 
 
+def no_weights(place):
+    place.monkeypatch.setenv("EARMARK_ENCODERS", str(place.root))
+    resolved(Encoder())
+
+
 def no_onnx(place):
     place.without("onnx")
     network()
@@ -331,6 +337,11 @@ TABLE: list[tuple[type[EarmarkError], Callable[[Place], object], str]] = [
         "Cannot reach 127.0.0.1: connection refused. Take another place with --mirror URL, or try again later.",
     ),
     (ArchiveError, archive, "ROOT/fsdd.zip is neither a zip file nor a tar.gz file."),
+    (
+        WeightsError,
+        no_weights,
+        "The weights of the encoder 'yamnet' are not on this machine. Type: earmark fetch encoder:yamnet",
+    ),
     (EngineError, engine, "No Ray cluster answers at 127.0.0.1:1: connection refused."),
     (RunError, run, f"ROOT/{RUN}/run.json is damaged. Delete the folder ROOT/{RUN} to start that run anew."),
     *(

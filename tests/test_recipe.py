@@ -132,10 +132,13 @@ CONSISTS = f"consists of the tables: {SECTIONS}."
         ({"training": {}}, f"The recipe has 'training', but a recipe {CONSISTS}"),
         ({"train": 5}, f"The recipe has 'train', but a recipe {CONSISTS}"),
         ({"model": {"name": "cnn"}}, "No model is called 'cnn'. There are: blend, linear, mlp."),
-        ({"model": {"name": ["mlp"]}}, "No model is called '['mlp']'. There are: blend, linear, mlp. Did you mean 'mlp'?"),
+        (
+            {"model": {"name": ["mlp"]}},
+            "No model is called '['mlp']'. There are: blend, linear, mlp. Did you mean 'mlp'?",
+        ),
         (
             {"feature": {"name": "mfc"}},
-            "No feature is called 'mfc'. There are: log_mel, mfcc, stats. Did you mean 'mfcc'?",
+            "No feature is called 'mfc'. There are: encoder, log_mel, mfcc, stats. Did you mean 'mfcc'?",
         ),
         ({"data": {"pat": 1}}, "[data] has no setting 'pat'. There are: path, layout, pattern, window, hop,"
             " min_overlap, several, background, point_width, unit, label_column, corrections. Did you mean 'path'?"),

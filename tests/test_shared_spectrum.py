@@ -246,7 +246,7 @@ GOLDEN = {
 
 
 @pytest.mark.parametrize("resampler", ["soxr_hq", "kaiser_fast"])
-@pytest.mark.parametrize("name", sorted(FEATURES))
+@pytest.mark.parametrize("name", sorted(FEATURES.keys() - {"encoder"}))  # its values are its weights'
 def test_the_front_end_gives_what_it_gave(name, resampler):
     feature = FEATURES[name](resampler=resampler)
     (values,) = extract_each([feature], chord())

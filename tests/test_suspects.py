@@ -261,7 +261,8 @@ def test_top_and_a_single_feature(earmark, mislabelled):
         (["--feature", "log_mel"], 2,
             "'log_mel' gives a course over time, but sounds are compared by one vector a clip."
             " Take --feature stats, --feature mfcc, or both."),
-        (["--feature", "mfc"], 2, "No feature is called 'mfc'. There are: log_mel, mfcc, stats. Did you mean 'mfcc'?"),
+        (["--feature", "mfc"], 2,
+            "No feature is called 'mfc'. There are: encoder, log_mel, mfcc, stats. Did you mean 'mfcc'?"),
         (["-o", "/nowhere/s.csv"], 2, "There is no folder '/nowhere' to write s.csv into. Make it first."),
     ],
 )  # fmt: skip

@@ -7,6 +7,8 @@
     Features to logits.
 ``networks/N.onnx``
     The same of what else is heard, in a blend.
+``encoders/N.onnx``
+    The pretrained encoders that features are made with; only where there are some.
 ``reference.npy``
     Training clips' features, to tell by what is unlike all of them; only where that was learnt.
 ``golden/N.npy``
@@ -21,6 +23,7 @@ import json
 import math
 import re
 import zipfile
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,8 +33,9 @@ from numpy.typing import NDArray
 
 from earmark.decide import Decision, Reference
 from earmark.decide.unknown import MOST_BYTES, MOST_ROWS, NEIGHBOURS
+from earmark.encoders import MOST_WEIGHTS, get, remember
 from earmark.errors import BundleFormatError, PathError, UsageError
-from earmark.features import feature_from_dict, feature_to_dict
+from earmark.features import Encoder, feature_from_dict, feature_to_dict
 from earmark.features.summary import summary_dims
 from earmark.files import write_atomically
 from earmark.settings import from_dict, to_dict
@@ -44,6 +48,7 @@ SUFFIX = ".earmark"
 _MAX_FILE = 2**30
 _MAX_ENTRY = {"bundle.json": 64 * 2**20, "network.onnx": 2**29}
 _REFERENCE, _MAX_REFERENCE_BYTES = "reference.npy", MOST_BYTES + 2**16
+_ENCODER_NAME = re.compile(r"encoders/[1-8]\.onnx")
 _MAX_GOLDEN, _MAX_GOLDEN_BYTES = 16, 4 * 2**20
 _GOLDEN_NAME = re.compile(r"golden/\d{1,2}\.npy")
 _MOST_OTHERS, _OTHER_NAME = 7, re.compile(r"networks/[1-7]\.onnx")
@@ -117,6 +122,8 @@ class Bundle:
         What familiarity is measured by; there is one where the decision has a familiarity.
     weight, others
         Of a blend: what the network's logits count, and the other networks.
+    encoders
+        The weights of the features' encoders, each once, in their order; by default those of this machine.
     """
 
     labels: tuple[str, ...]
@@ -129,6 +136,14 @@ class Bundle:
     reference: Reference | None = None
     weight: float = 1.0
     others: tuple[Member, ...] = ()
+
+    encoders: tuple[bytes, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.encoders:
+            object.__setattr__(self, "encoders", tuple(get(name) for name in encoder_names(self.features)))
+        for weights in self.encoders:
+            remember(weights)
 
     @property
     def members(self) -> tuple[Member, ...]:
@@ -162,6 +177,8 @@ def write_bundle(path: Path, bundle: Bundle) -> None:
             "weight": member.weight,
         }
         others.append({"file": f"networks/{i}.onnx", **about_it})
+    for i, weights in enumerate(bundle.encoders, start=1):
+        entries[f"encoders/{i}.onnx"] = weights
     golden = []
     for i, sound in enumerate(bundle.golden):
         buffer = io.BytesIO()
@@ -262,7 +279,7 @@ def _reason(error: Exception) -> str:
 
 def _entries(path: Path, archive: zipfile.ZipFile) -> dict[str, bytes]:
     names = archive.namelist()
-    if len(names) != len(set(names)) or len(names) > len(_MAX_ENTRY) + 1 + _MAX_GOLDEN + _MOST_OTHERS:
+    if len(names) != len(set(names)) or len(names) > len(_MAX_ENTRY) + 1 + _MAX_GOLDEN + 2 * _MOST_OTHERS + 1:
         raise BundleFormatError(f"{path} has {len(names)} entries, more than a bundle has, or some twice.")
     if missing := _MAX_ENTRY.keys() - set(names):
         raise BundleFormatError(f"{path} is not an Earmark model: it lacks {', '.join(sorted(missing))}.")
@@ -284,6 +301,8 @@ def _limit(name: str) -> int | None:
     """Return how many bytes an entry may have; ``None`` for one that no bundle has."""
     if name == _REFERENCE:
         return _MAX_REFERENCE_BYTES
+    if _ENCODER_NAME.fullmatch(name):
+        return MOST_WEIGHTS
     if _OTHER_NAME.fullmatch(name):
         return _MAX_ENTRY["network.onnx"]
     return _MAX_ENTRY.get(name, _MAX_GOLDEN_BYTES if _GOLDEN_NAME.fullmatch(name) else None)
@@ -297,7 +316,8 @@ def _bundle(path: Path, about: dict[str, Any], entries: dict[str, bytes]) -> Bun
     for name, data in entries.items():
         if hashlib.sha256(data).hexdigest() != about["sha256"][name]:
             raise BundleFormatError(f"{path}: the entry {name} was changed after the bundle was written.")
-    networks = {name: data for name, data in entries.items() if name.endswith(".onnx")}
+    encoders = {name: entries[name] for name in sorted(entries) if _ENCODER_NAME.fullmatch(name)}
+    networks = {n: data for n, data in entries.items() if n.endswith(".onnx") and n not in encoders}
     if any(b"location" in network for network in networks.values()):
         # how an ONNX file refers to weights in other files; ours never do
         raise BundleFormatError(f"{path}: its network refers to files outside the bundle.")
@@ -307,7 +327,7 @@ def _bundle(path: Path, about: dict[str, Any], entries: dict[str, bytes]) -> Bun
         raise BundleFormatError(f"{path}: its labels are not two or more distinct names.")
     feature = feature_from_dict(about["feature"])
     if sorted(sound["file"] for sound in about["golden"]) != sorted(
-        entries.keys() - networks.keys() - {_REFERENCE}
+        entries.keys() - networks.keys() - encoders.keys() - {_REFERENCE}
     ):
         raise BundleFormatError(f"{path}: its list of test sounds does not match its entries.")
     golden = []
@@ -334,6 +354,9 @@ def _bundle(path: Path, about: dict[str, Any], entries: dict[str, bytes]) -> Bun
     if (reference is None) != (decision.familiarity is None):
         raise BundleFormatError(f"{path}: it has a familiarity without a reference, or the other way round.")
     weight, others = _others(path, about, networks)
+    named = encoder_names([feature, *(member.feature for member in others)])
+    if [about["sha256"][name] for name in encoders] != named:
+        raise BundleFormatError(f"{path}: its encoders are not those that its settings name.")
     network = networks["network.onnx"]
     return Bundle(
         tuple(labels),
@@ -346,7 +369,18 @@ def _bundle(path: Path, about: dict[str, Any], entries: dict[str, bytes]) -> Bun
         reference,
         weight,
         others,
+        tuple(encoders.values()),
     )
+
+
+def encoder_names(features: Iterable[Feature]) -> list[str]:
+    """Return the hashes of the weights that features are made with, each once.
+
+    >>> from earmark.features import Mfcc
+    >>> encoder_names([Mfcc(), Encoder(sha256="ab"), Encoder(sha256="ab", pooled="mean")])
+    ['ab']
+    """
+    return list(dict.fromkeys(feature.sha256 for feature in features if isinstance(feature, Encoder)))
 
 
 def _others(

@@ -27,6 +27,7 @@
     ├── StoreError                  a feature store that cannot be used, or a damaged file in it
     ├── FetchError                  a public data set that cannot be had: the server, the network, the disk
     │   └── ArchiveError            an archive that is not what it should be, or not safe to unpack
+    ├── WeightsError                a pretrained encoder whose weights are not here, or not what they should be
     ├── EngineError                 a cluster that cannot be reached, or cannot do the work
     └── RunError                    a run folder that cannot be used
 """
@@ -209,6 +210,10 @@ class FetchError(EarmarkError):
 
 class ArchiveError(FetchError):
     """An archive that is damaged, is not the one it should be, or is not safe to unpack."""
+
+
+class WeightsError(EarmarkError):
+    """Weights of a pretrained encoder that are not on this machine, or a file that is not what it should be."""
 
 
 class EngineError(EarmarkError):

@@ -111,7 +111,7 @@ def learn(
         )
         decision = replace(decision, knows_silence=quiet)
         known = reference_of(ready, lesson.split) if decision.familiarity else None
-        bundle = with_golden(bundle_of(recipe, ready.dataset.labels, voices, weights, decision, known))
+        bundle = with_golden(bundle_of(recipe, ready, ready.dataset.labels, voices, weights, decision, known))
         tested = lesson.split.positions(TEST)
         logits = Predictor(bundle, self_test=False).logits(*(take(own, tested) for own in inputs))
         raw = replace(decision, temperature=1.0)
@@ -122,6 +122,7 @@ def learn(
 
 def bundle_of(
     recipe: Recipe,
+    ready: Prepared,
     labels: tuple[str, ...],
     voices: Voices,
     weights: Sequence[float],
@@ -130,8 +131,8 @@ def bundle_of(
 ) -> Bundle:
     """Return networks and what is made of their scores as a bundle, still without a self-test."""
     first, *others = (
-        Member(rung.feature, model_to_dict(rung.model), voice.network.to_onnx(), weight)
-        for rung, voice, weight in zip(recipe.rungs(), voices, weights, strict=True)
+        Member(table.feature, model_to_dict(rung.model), voice.network.to_onnx(), weight)
+        for table, rung, voice, weight in zip(ready.tables, recipe.rungs(), voices, weights, strict=True)
     )
     return Bundle(
         labels,

@@ -161,7 +161,7 @@ def _heard(
     names = list(ready.dataset.labels[:-1])
     if left < len(names):
         names[left] = ready.dataset.labels[-1]
-    bundle = bundle_of(recipe, tuple(names), fitted[at], weights, decision, reference)
+    bundle = bundle_of(recipe, ready, tuple(names), fitted[at], weights, decision, reference)
     tested = fold.positions(TEST)
     inputs = (take(table.inputs, tested) for table in ready.tables)
     confidences = Predictor(bundle, self_test=False).score(*inputs).max(axis=1)

@@ -37,6 +37,7 @@ from earmark.evaluate import (
 )
 from earmark.extract import Progress, extract_tables, fill
 from earmark.extract.copies import copies
+from earmark.features import resolved
 from earmark.features.landmarks import Marks
 from earmark.fitting import Lesson, learn
 from earmark.inputs import take
@@ -93,6 +94,7 @@ def train(
         Of any kind, as the parts raise it.
     """
     listener = listener or Silent()
+    recipe = replace(recipe, feature=resolved(recipe.feature))
     ready = prepare(recipe, listener, engine)
     split = holdout(ready.rows, recipe.split)
     honest = _honest_splits(ready, recipe) if split.rule == "random" else []
@@ -152,6 +154,7 @@ def evaluate(
     if not 1 <= seeds <= MOST_SEEDS:
         raise SettingError(f"The number of seeds is {seeds}, but must be from 1 to {MOST_SEEDS}.")
     listener = listener or Silent()
+    recipe = replace(recipe, feature=resolved(recipe.feature))
     draws = [reseeded(recipe, i) for i in range(seeds)]
     ready = prepare(recipe, listener, engine)
     folds = [cross_validation(ready.rows, recipe.split, draw.split.seed) for draw in draws]
@@ -281,6 +284,7 @@ def extract(
         Where they go; `Store` by default.
     """
     listener, store = listener or Silent(), store or Store()
+    features = [resolved(feature) for feature in features]
     began = time.perf_counter()
     dataset, uncut = open_data(data, engine, listener.measuring, labelled=False)
     listener.found(dataset)
@@ -314,7 +318,7 @@ def prepare(
     DataError
         When the data cannot be trained on.
     """
-    features = features or [rung.feature for rung in recipe.rungs()]
+    features = [resolved(f) for f in features or (rung.feature for rung in recipe.rungs())]
     dataset, uncut = open_data(recipe.data, engine, listener.measuring)
     dataset = replace(dataset, problems=(*dataset.problems, *uncut))
     listener.found(dataset)

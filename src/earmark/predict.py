@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from earmark.audio import decode, read_stream
 from earmark.audio.condition import clipped, is_silent
 from earmark.bundle import Bundle, Golden, Member, read_bundle
+from earmark.encoders import remember
 from earmark.errors import AudioError, BundleFormatError, GoldenTestError, PathError, UnreadableAudioError
 from earmark.features import extract_each
 from earmark.features.summary import summary
@@ -49,6 +50,8 @@ class Predictor:
 
     def __init__(self, bundle: Bundle, self_test: bool = True) -> None:
         self.bundle = bundle
+        for weights in bundle.encoders:  # in a worker too, to which it came by way of the engine
+            remember(weights)
         self._sessions = [_session(bundle, member) for member in bundle.members]
         if self_test:
             for i, golden in enumerate(bundle.golden):

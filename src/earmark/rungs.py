@@ -42,7 +42,7 @@ class Rung:
                 f"[feature] {feature.name} with these settings gives one vector a clip, but {model.name} sees a course"
                 f" over time. Take --feature {model.default_feature.get('name', 'log_mel')}."
             )
-        if model.takes == "vector" and feature.course:
+        if model.takes == "vector" and feature.course and not getattr(feature, "windows", False):
             say = "Name at least one of its statistics, such as --set 'feature.statistics=[\"mean\"]'."
             raise SettingError(
                 f"[feature] {feature.name} with these settings gives a course over time, but one vector a clip is"

@@ -61,13 +61,18 @@ def demo(out: Path, seed: int) -> int:
 @click.option(
     "--keep-archive", is_flag=True, help="Keep the archive beside DEST, for other times and places."
 )
+@click.option(
+    "--weights", metavar="FILE", help="Of an encoder: a file that is here, .onnx or YAMNet's .tflite."
+)
+@click.option("--output", metavar="TENSOR", help="Of an encoder's ONNX file: which tensor is the embedding.")
 @options.progress
 @options.as_json
 def fetch(name: str | None, dest: str | None, progress: str, as_json: bool, **how: Any) -> int:
-    """Fetch a public data set into a new folder.
+    """Fetch a public data set into a new folder, or a pretrained encoder.
 
-    Without a NAME the data sets are listed. DEST becomes the data set once it is whole and checked; an interrupted or
-    killed run goes on when the same command is given again.
+    Without a NAME they are listed. For a data set, DEST becomes the folder once it is whole and checked; an
+    interrupted or killed run goes on when the same command is given again. encoder:NAME brings an encoder's weights
+    to this machine, for --feature encoder, and takes no DEST.
     """
     from earmark.cli import fetch as fetching
 
@@ -129,7 +134,11 @@ def check(
 @command("extract", "earmark extract UrbanSound8K --feature mfcc --feature log_mel")
 @click.argument("dataset")
 @click.option(
-    "--feature", "names", multiple=True, metavar="NAME", help="mfcc, log_mel or stats; may be repeated."
+    "--feature",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    help="mfcc, stats, log_mel or encoder; may be repeated.",
 )
 @click.option(
     "--recipe", default="default", metavar="NAME|FILE", help="Whose feature to take where none is named."

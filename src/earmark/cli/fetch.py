@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
+from dataclasses import asdict
 
 import click
 from rich import box
@@ -14,17 +15,33 @@ from earmark import fetch as room
 from earmark.cli import show
 from earmark.cli.events import watcher
 from earmark.cli.words import on_one_line
+from earmark.encoders import ENCODERS, note_of
+from earmark.encoders.weights import folder
 from earmark.errors import SettingError, UnknownNameError
 from earmark.fetch import DATASETS, Fetched
+from earmark.fetch.checksum import parse
+from earmark.fetch.encoder import PREFIX
 from earmark.files import size_text
 from earmark.readers.listing import count
 
 
 def fetch(
     name: str, dest: str | None, progress: str, as_json: bool, origin: str | None, mirror: str | None,
-    checksum: str | None, keep_archive: bool,
+    checksum: str | None, keep_archive: bool, weights: str | None, output: str | None,
 ) -> int:  # fmt: skip
-    """Fetch one data set, and say what to do with it."""
+    """Fetch one data set or encoder, and say what to do with it."""
+    if name.startswith(PREFIX):
+        if dest is not None or keep_archive:
+            raise SettingError(
+                f"{name} goes into a folder of its own: leave out {'DEST' if dest else '--keep-archive'}."
+            )
+        return _encoder(
+            name.removeprefix(PREFIX), progress, as_json, weights, output, origin, mirror, checksum
+        )
+    if weights is not None or output is not None:
+        raise SettingError(
+            "--weights and --output are for an encoder. Type: earmark fetch encoder:NAME --weights FILE"
+        )
     if name not in DATASETS:
         raise UnknownNameError("data set", name, DATASETS)
     if dest is None:
@@ -48,10 +65,11 @@ def fetch(
 
 
 def listed(
-    as_json: bool, origin: str | None, mirror: str | None, checksum: str | None, keep_archive: bool
-) -> int:
+    as_json: bool, origin: str | None, mirror: str | None, checksum: str | None, keep_archive: bool,
+    weights: str | None, output: str | None,
+) -> int:  # fmt: skip
     """Show which data sets there are."""
-    if origin or mirror or checksum or keep_archive:
+    if origin or mirror or checksum or keep_archive or weights or output:
         raise SettingError(
             f"Which data set? Type: earmark fetch NAME DEST. There are: {', '.join(DATASETS)}."
         )
@@ -64,7 +82,11 @@ def listed(
                     "checksum": s.checksum, "sources": list(s.origins), "homepage": s.homepage, "citation": s.citation,
                 }
                 for s in DATASETS.values()
-            ]
+            ],
+            "encoders": [
+                {**asdict(e), "name": f"{PREFIX}{e.name}", "there": note_of(e.name) is not None}
+                for e in ENCODERS.values()
+            ],
         })  # fmt: skip
         return 0
     table = Table(box=box.SIMPLE_HEAD)
@@ -78,7 +100,64 @@ def listed(
         table.add_row(source.name, source.title, size, source.licence + use)
     out = Console(highlight=False, emoji=False)
     out.print(table)
-    out.print("Next: earmark fetch NAME DEST", markup=False)
+    out.print(_encoders())
+    out.print("Next: earmark fetch NAME DEST, or for an encoder: earmark fetch encoder:NAME", markup=False)
+    return 0
+
+
+def _encoders() -> Table:
+    table = Table(box=box.SIMPLE_HEAD)
+    for column in ("encoder", "what it is", "size", "licence", "here"):
+        table.add_column(
+            column, justify="right" if column == "size" else "left", no_wrap=column in ("encoder", "size")
+        )
+    for entry in ENCODERS.values():
+        size = (
+            size_text(entry.bytes)
+            if entry.bytes is not None
+            else "--weights"
+            if entry.url is None
+            else "not known"
+        )
+        tried = "" if entry.tried else " (not yet tried with Earmark)"
+        here = "yes" if note_of(entry.name) else "no"
+        table.add_row(f"{PREFIX}{entry.name}", entry.title + tried, size, entry.licence, here)
+    return table
+
+
+def _encoder(
+    name: str, progress: str, as_json: bool, weights: str | None, output: str | None, origin: str | None,
+    mirror: str | None, checksum: str | None,
+) -> int:  # fmt: skip
+    began = time.perf_counter()
+    with watcher(progress) as terminal:
+        got = room.fetch_encoder(
+            name, terminal, weights=weights, output=output or "", origin=origin, mirror=mirror,
+            against=parse(checksum) if checksum is not None else None,
+        )  # fmt: skip
+    if as_json:
+        show.print_json({**got.to_dict(), "seconds": time.perf_counter() - began})
+        return 0
+    known = "as expected" if got.checked else "recorded; there was none to compare it with"
+    lines = [
+        f"{PREFIX}{name} is here{' already' * got.there}: {size_text(got.bytes)} of ONNX, in {folder()}.",
+        f"Weights  sha256:{got.sha256}",
+        f"File     {got.source} ({known})",
+    ]
+    more = ""
+    if got.entry is not None:
+        lines.append(f"Licence  {got.entry.licence}, {got.entry.licence_url}")
+        lines.append(f"Cite     {got.entry.citation}")
+        if not got.entry.tried:
+            lines.append(
+                "Note     Nobody has tried these weights with Earmark yet: compare what comes out with their authors'."
+            )
+    else:
+        more = " --set feature.sample_rate=HZ --set feature.window=SECONDS"
+    chosen = "" if name == "yamnet" else f" --set feature.encoder={name}"
+    lines.append(f"Next     earmark evaluate DATASET --feature encoder{chosen}{more} --model linear")
+    for line in lines:
+        click.echo(on_one_line(line))
     return 0
 
 

@@ -110,7 +110,9 @@ training = _all(
         help="default, tutorial, or a recipe file (TOML).",
     ),
     click.option("--model", metavar="NAME", help="The model to train: mlp or linear."),
-    click.option("--feature", metavar="NAME", help="The feature to extract: mfcc, log_mel or stats."),
+    click.option(
+        "--feature", metavar="NAME", help="The feature to extract: mfcc, stats, log_mel or encoder."
+    ),
     click.option("--seed", type=int, help="Of the split, the weights and the order of rows."),
     click.option(
         "--target",

@@ -18,6 +18,7 @@ from earmark.engine import Engine, Lost
 from earmark.errors import StoreError
 from earmark.extract.lost import without_the_lost
 from earmark.extract.work import Chunk, Done, Work, part_name
+from earmark.features import resolved, weights_of
 from earmark.remote import shown
 from earmark.store import NONE, Index, Part, Shelf, Store
 from earmark.store.part import Hashes
@@ -111,6 +112,7 @@ def fill(
         When the store cannot be written.
     """
     note, tell = on_note or (lambda text: None), on_progress or (lambda progress: None)
+    features = [resolved(feature) for feature in features]
     store.place.tidy()
     shelves = [store.shelf(feature) for feature in features]
     files, addresses = dataset.versions(), dataset.addresses()
@@ -137,7 +139,8 @@ def fill(
             _note_use(shelves, indexes, positions)
             return Filled(shelves, indexes, files, keys, failed, progress)
         # Another run, or a moved data set, may have left the same sounds: worth a look where there is anything.
-        work = Work(tuple(features), store.address, secrets.token_hex(8) if any(scans) else "")
+        run = secrets.token_hex(8) if any(scans) else ""
+        work = Work(tuple(features), store.address, run, weights=weights_of(features))
         divided = _divided(dataset, files)
         chunks = _chunks(dataset, addresses, keys, wanted, divided, shelves)
         for rows, done in _compute(chunks, work, engine):

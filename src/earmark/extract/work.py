@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from earmark.audio import decode
 from earmark.audio.fingerprint import sound_of
 from earmark.audio.kept import kept_open
+from earmark.encoders import remember
 from earmark.engine.fetch import fetched
 from earmark.engine.watch import alive, rest
 from earmark.errors import AudioError, MissingDecoderError, TooLongAudioError
@@ -121,12 +122,15 @@ class Work:
         Names the run where clips are to be looked for by their sound, else empty.
     publish
         False computes and keeps nothing, to find out which clip a chunk was lost by.
+    weights
+        Of the encoders among the features: the machine that works may have none.
     """
 
     features: tuple[Feature, ...]
     store: str
     run: str = ""
     publish: bool = True
+    weights: tuple[bytes, ...] = ()
 
     def __call__(self, chunk: Chunk) -> Done:
         """Work on one chunk."""
@@ -135,6 +139,8 @@ class Work:
 
     def _work(self, chunk: Chunk) -> Done:
         rest()  # a store may be far, and has a patience of its own
+        for data in self.weights:
+            remember(data)
         store = Store(self.store)
         shelves = [store.shelf(feature) for feature in self.features]
         known = [_known(shelf, self.run) if self.run else None for shelf in shelves]

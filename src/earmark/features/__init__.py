@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from earmark.features.encoder import Encoder, resolved, weights_of
 from earmark.features.log_mel import LogMel
 from earmark.features.mfcc import Mfcc
 from earmark.features.shared import extract_each
@@ -16,10 +17,11 @@ from earmark.settings import named_from_dict, named_to_dict
 from earmark.types import Feature
 
 __all__ = [
-    "FEATURES", "FRONT_END", "LogMel", "Mfcc", "Stats", "extract_each", "feature_from_dict", "feature_to_dict",
+    "FEATURES", "FRONT_END", "Encoder", "LogMel", "Mfcc", "Stats", "extract_each", "feature_from_dict",
+    "feature_to_dict", "resolved", "weights_of",
 ]  # fmt: skip
 
-FEATURES: dict[str, type[Feature]] = {"mfcc": Mfcc, "log_mel": LogMel, "stats": Stats}
+FEATURES: dict[str, type[Feature]] = {"mfcc": Mfcc, "log_mel": LogMel, "stats": Stats, "encoder": Encoder}
 
 # The version of all that turns a file into features. Part of the key under which features are kept: raise it
 # whenever the same file gives other values, or kept ones are taken for new ones.

@@ -95,7 +95,7 @@ class Spectral:
             (0 < self.top_hz <= half, "fmax", f"above 0 and at most half the sample rate ({half:g})"),
             (0 <= self.fmin < self.top_hz, "fmin", f"from 0 to below fmax ({self.top_hz:g})"),
             (self.top_db > 0, "top_db", "above 0"),
-            (_is_channel(self.channel), "channel", "'mean', 'first', or a number from 1"),
+            (is_channel(self.channel), "channel", "'mean', 'first', or a number from 1"),
             *more,
         )
         for good, name, allowed in rules:
@@ -103,7 +103,8 @@ class Spectral:
                 raise SettingError(f"[feature] {name} is {getattr(self, name)!r}, but must be {allowed}.")
 
 
-def _is_channel(channel: Channel) -> bool:
+def is_channel(channel: Channel) -> bool:
+    """Say whether a setting names a channel."""
     return channel in ("mean", "first") or (isinstance(channel, int) and 1 <= channel <= MOST_CHANNELS)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from earmark.fetch.encoder import FetchedEncoder, fetch_encoder
 from earmark.fetch.flow import Fetched, fetch
 from earmark.fetch.plan import Plan
 from earmark.fetch.registry import DATASETS, Source
 from earmark.fetch.told import Told
 
-__all__ = ["DATASETS", "Fetched", "Plan", "Source", "Told", "fetch"]
+__all__ = ["DATASETS", "Fetched", "FetchedEncoder", "Plan", "Source", "Told", "fetch", "fetch_encoder"]

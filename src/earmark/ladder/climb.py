@@ -19,6 +19,7 @@ from earmark.engine import Engine, Local, cores
 from earmark.errors import DataError
 from earmark.evaluate import Scored, joined
 from earmark.extract import Progress, extract_tables, fill
+from earmark.features import feature_to_dict, resolved
 from earmark.files import write_json
 from earmark.fitting import Lesson, Voices, bundle_of, decision_of, fit_all
 from earmark.inputs import take
@@ -134,6 +135,7 @@ class Climb:
 
     def _heard(self, feature: Feature) -> FeatureTable:
         """Return what is heard of the climb's clips, computing what the store lacks."""
+        feature = resolved(feature)
         if feature == self.ready.table.feature:
             return self.ready.table
         if feature not in self._tables:
@@ -223,7 +225,7 @@ class Climb:
         for lesson, speaks in zip(lessons, own, strict=True):
             alone = len(speaks) == 1
             decision, weights = plain if alone else decision_of(recipe, ready, lesson, speaks, others)
-            found.append(bundle_of(recipe, ready.dataset.labels, speaks, weights, decision, None))
+            found.append(bundle_of(recipe, ready, ready.dataset.labels, speaks, weights, decision, None))
         return found
 
     def _said(self, bundle: Bundle, ready: Prepared, lesson: Lesson) -> NDArray[np.float32]:
@@ -253,7 +255,8 @@ class Climb:
         return float(self._measured(name).get("seconds", 0.0))
 
     def _identity(self, name: str, members: Sequence[str]) -> str:
-        return json.dumps([name, *members, len(self.cells)])
+        heard = [feature_to_dict(resolved(rung(own).feature)) for own in members or (name,)]
+        return json.dumps([name, heard, len(self.cells)])
 
     def _keep(
         self,

@@ -6,10 +6,10 @@ import json
 from collections.abc import Sequence
 
 from earmark.errors import SettingError
-from earmark.features import FEATURES, feature_to_dict
+from earmark.encoders import ENCODERS, note_of
+from earmark.features import feature_to_dict
 from earmark.models import MODELS, Blend
 from earmark.rungs import ENCODER, LADDER, Rung, rung, usual_feature
-from earmark.train import TrainSettings
 
 BLEND = Blend.name
 _MOST_BLENDED = 8
@@ -22,10 +22,6 @@ def at_hand() -> tuple[str, ...]:
 
 
 def _encoders() -> list[str]:
-    if "encoder" not in FEATURES:
-        return []
-    from earmark.encoders import ENCODERS, note_of
-
     return [name for name in ENCODERS if note_of(name) is not None]
 
 
@@ -84,8 +80,3 @@ def _unusual(own: Rung) -> list[str]:
     known = {**feature_to_dict(type(own.feature)()), **usual}
     changed = {k: v for k, v in feature_to_dict(own.feature).items() if known.get(k) != v}
     return [word for key, value in changed.items() for word in ("--set", f"feature.{key}={json.dumps(value)}")]
-
-
-def trained_as(name: str, train: TrainSettings) -> Rung:
-    """Return a rung that is trained with what ``train`` has that is not the usual."""
-    return rung(name, train)

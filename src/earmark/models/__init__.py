@@ -15,6 +15,7 @@ from earmark.models.linear import Linear
 from earmark.models.mlp import Mlp
 from earmark.models.network import Network
 from earmark.models.trained import Trained
+from earmark.models.windowed import Windowed
 from earmark.settings import named_from_dict, named_to_dict
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Model",
     "Network",
     "Trained",
+    "Windowed",
     "model_from_dict",
     "model_to_dict",
     "trained_from_arrays",

@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from earmark import engine as engines
@@ -20,6 +20,7 @@ from earmark.train.loop import Stack
 from earmark.train.problem import Problem, State, Task
 from earmark.train.settings import TrainSettings
 from earmark.train.spread import spread
+from earmark.train.windows import hears_windows, windowed, windows_of
 
 __all__ = ["Fitted", "Problem", "Task", "TrainSettings", "fit", "most_epochs"]
 
@@ -82,6 +83,10 @@ def fit(
     RunError
         When a checkpoint is damaged, or training broke down.
     """
+    if hears_windows(problem):
+        rows, by_window = windows_of(problem, tasks)
+        fitted = fit(rows, by_window, folder, on_epoch, processes, engine)
+        return [replace(each, network=windowed(each.network, problem.exclusive)) for each in fitted]
     folder.mkdir(parents=True, exist_ok=True)
     tell = on_epoch or (lambda position, entry: None)
     _checkpoint_seconds()  # refused here, and not in a worker

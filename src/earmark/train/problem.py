@@ -77,6 +77,8 @@ class Problem:
         float32[n, dims], or one float32[frames, dims] a row where the model sees a course over time.
     targets
         int64[n], class indices; or bool[n, classes], where a row has any number of labels.
+    counts
+        float32[n], what each row counts beside its class's weight: less than 1 where several are of one clip.
     """
 
     values: Inputs
@@ -84,6 +86,7 @@ class Problem:
     classes: int
     model: Model
     settings: TrainSettings
+    counts: FloatArray | None = None
 
     @property
     def exclusive(self) -> bool:
@@ -142,17 +145,25 @@ class Problem:
         Where a row has any number of labels it is float32[len(rows), 1 or classes], and ``"auto"`` weighs all alike:
         thresholds of their own do for rare labels what weights would, and leave the probabilities true.
         """
-        if not self.exclusive:
-            return self._weights_of_labels(rows, task)
-        counts = np.bincount(self.targets[task.train], minlength=self.classes)
+        weights = self._weights_of_one(rows, task) if self.exclusive else self._weights_of_labels(rows, task)
+        if self.counts is None:
+            return weights
+        own = self.counts[rows] / self.counts[task.train].mean()
+        counted: FloatArray = weights * (own if self.exclusive else own[:, None])
+        return counted
+
+    def _weights_of_one(self, rows: IntArray, task: Task) -> FloatArray:
+        each = None if self.counts is None else self.counts[task.train]
+        counts = np.bincount(self.targets[task.train], each, minlength=self.classes)
         present = counts[counts > 0]
         balanced = self.settings.class_weights == "balanced" or (
             self.settings.class_weights == "auto" and present.max() >= 1.5 * present.min()
         )
         if not balanced:
             return np.ones(len(rows), np.float32)
-        weight = len(task.train) / (len(present) * np.maximum(counts, 1))
-        return weight[self.targets[rows]].astype(np.float32)
+        weight = counts.sum() / (len(present) * np.where(counts > 0, counts, 1))
+        of_each: FloatArray = weight[self.targets[rows]].astype(np.float32)
+        return of_each
 
     def _weights_of_labels(self, rows: IntArray, task: Task) -> FloatArray:
         if self.settings.class_weights != "balanced":
