@@ -18,6 +18,7 @@ from earmark.split import Split
 if TYPE_CHECKING:
     from earmark.extract import Progress
     from earmark.fetch import Plan
+    from earmark.ladder import LeftOut, Step
 
 _INTERVAL = 0.5  # seconds between two events of one kind
 
@@ -101,9 +102,13 @@ class Events:
         """Something is odd, and was dealt with."""
         self._tell("note", text=text)
 
-    def divided(self, splits: Sequence[Split], dataset: Dataset) -> None:
+    def divided(self, splits: Sequence[Split], dataset: Dataset, random: bool = True) -> None:
         """The clips have roles."""
         self._tell("split", rule=splits[0].rule, folds=len(splits), counts=dict(splits[0].counts))
+
+    def step(self, tried: Step | LeftOut) -> None:
+        """A rung of a comparison was tried, or left out."""
+        self._tell("rung", **tried.to_dict())
 
     def run(self, run: Run) -> None:
         """The run has a folder."""

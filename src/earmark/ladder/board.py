@@ -14,7 +14,9 @@ from earmark.evaluate.multilabel import maps_of_draws, together
 
 Floats = NDArray[np.float64]
 DRAWS = 1000
-_WORK = 100_000_000  # rows times labels times rungs times draws, where average precision is ranked anew for each
+_WORK = (
+    100_000_000  # rows times labels times rungs times draws, where average precision is ranked anew for each
+)
 _LEAST = 100
 
 
@@ -44,7 +46,7 @@ class Board:
 
     @cached_property
     def draws(self) -> Floats:
-        """float64[draws, recordings]: how often each recording was drawn, all recordings being drawn with replacement."""
+        """float64[draws, recordings]: how often each recording was drawn, with replacement."""
         first = self.parts[0]
         count = DRAWS
         if not first[0].exclusive:
@@ -67,7 +69,8 @@ class Board:
         share, n = np.concatenate(shares), self.recordings
         size = np.bincount(self._groups, share, n)
         hits = [
-            np.bincount(self._groups, share * np.concatenate([p.correct for p in own]), n) for own in self.parts
+            np.bincount(self._groups, share * np.concatenate([p.correct for p in own]), n)
+            for own in self.parts
         ]
         with np.errstate(invalid="ignore", divide="ignore"):
             found: Floats = (weights @ np.stack(hits, axis=1)) / (weights @ size)[:, None]
@@ -76,7 +79,8 @@ class Board:
     @cached_property
     def whole(self) -> Floats:
         """float64[rungs]: the score of each on all recordings."""
-        return self.scores(np.ones((1, self.recordings)))[0]
+        found: Floats = self.scores(np.ones((1, self.recordings)))[0]
+        return found
 
     @cached_property
     def drawn(self) -> Floats:
@@ -88,8 +92,7 @@ class Board:
         """float64[rungs]: the standard error of each score; infinite where there are too few recordings to tell."""
         if self.recordings < LEAST_GROUPS:
             return np.full(len(self.parts), np.inf)
-        found: Floats = np.nanstd(self.drawn, axis=0, ddof=1)
-        return found
+        return np.asarray(np.nanstd(self.drawn, axis=0, ddof=1))
 
     def choose(self, order: Sequence[int]) -> int:
         """Return the rung to take: the first in ``order`` within one standard error of the best.

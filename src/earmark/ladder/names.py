@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from earmark.errors import SettingError
 from earmark.encoders import ENCODERS, note_of
+from earmark.errors import SettingError
 from earmark.features import feature_to_dict
 from earmark.models import MODELS, Blend
 from earmark.rungs import ENCODER, LADDER, Rung, rung, usual_feature
@@ -79,4 +79,6 @@ def _unusual(own: Rung) -> list[str]:
     usual = usual_feature(own.model, {"name": own.feature.name})
     known = {**feature_to_dict(type(own.feature)()), **usual}
     changed = {k: v for k, v in feature_to_dict(own.feature).items() if known.get(k) != v}
-    return [word for key, value in changed.items() for word in ("--set", f"feature.{key}={json.dumps(value)}")]
+    return [
+        word for key, value in changed.items() for word in ("--set", f"feature.{key}={json.dumps(value)}")
+    ]
