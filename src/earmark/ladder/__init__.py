@@ -142,10 +142,13 @@ def _tried(
 
 
 def _too_long(short: OutOfTime, budget: Budget) -> str:
-    spent = f"the budget of {said(budget.seconds or 0)} is used up"
+    whole = f"the budget of {said(budget.seconds or 0)}"
     if short.needs is None:
-        return f"{spent}, and nothing is known yet of how long {short.doing} would take."
-    left = f"{said(budget.left)} of the budget are left" if budget.left else spent
+        return (
+            f"{whole} was used up before {short.doing}, and what that takes is not known yet."
+            " Give the same command a larger --budget."
+        )
+    left = f"{said(budget.left)} of the budget are left" if budget.left else f"{whole} is used up"
     again = f"Give the same command --budget {typed(short.needs)}: it goes on where it is."
     return f"{short.doing} would take about {said(short.needs)} more, and {left}. {again}"
 

@@ -43,10 +43,10 @@ def said(seconds: float) -> str:
     """Return a time as a person says it.
 
     >>> said(0.42), said(75), said(840), said(9000)
-    ('0.4 s', '75 s', '14 min', '2.5 h')
+    ('0.42 s', '75 s', '14 min', '2.5 h')
     """
     if seconds < 10:
-        return f"{seconds:.1f} s"
+        return f"{seconds:.2g} s"
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.2g} h"
