@@ -284,7 +284,7 @@ def test_what_goes_wrong_with_a_rung_leaves_that_rung_out(recipe, tmp_path, monk
     assert found.choice is not None
     assert found.choice.rung == "linear"
     monkeypatch.setattr(Climb, "reach", broken)
-    with pytest.raises(RunError, match="Not one rung was tried to its end. mlp: its network fell over."):
+    with pytest.raises(RunError, match=r"Not one rung was tried to its end\. mlp: its network fell over\."):
         ladder.compare_models(recipe, ("mlp",), tmp_path)
 
 
