@@ -124,6 +124,7 @@ def test_another_name_starts_from_its_own_defaults(monkeypatch):
 
 SECTIONS = "data, split, feature, model, train, decide"
 CONSISTS = f"consists of the tables: {SECTIONS}."
+MODEL_NAMES = "blend, dictionary, linear, mlp, rocket"
 
 
 @pytest.mark.parametrize(
@@ -131,11 +132,8 @@ CONSISTS = f"consists of the tables: {SECTIONS}."
     [
         ({"training": {}}, f"The recipe has 'training', but a recipe {CONSISTS}"),
         ({"train": 5}, f"The recipe has 'train', but a recipe {CONSISTS}"),
-        ({"model": {"name": "cnn"}}, "No model is called 'cnn'. There are: blend, linear, mlp."),
-        (
-            {"model": {"name": ["mlp"]}},
-            "No model is called '['mlp']'. There are: blend, linear, mlp. Did you mean 'mlp'?",
-        ),
+        ({"model": {"name": "tree"}}, f"No model is called 'tree'. There are: {MODEL_NAMES}."),
+        ({"model": {"name": ["mlp"]}}, f"No model is called '['mlp']'. There are: {MODEL_NAMES}. Did you mean 'mlp'?"),
         (
             {"feature": {"name": "mfc"}},
             "No feature is called 'mfc'. There are: encoder, log_mel, mfcc, stats. Did you mean 'mfcc'?",

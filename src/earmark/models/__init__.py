@@ -11,9 +11,11 @@ from typing import Any
 from numpy.typing import NDArray
 
 from earmark.models.blend import Blend
+from earmark.models.dictionary import Dictionary, TrainedDictionary
 from earmark.models.linear import Linear
 from earmark.models.mlp import Mlp
 from earmark.models.network import Network
+from earmark.models.rocket import Rocket, TrainedRocket
 from earmark.models.trained import Trained
 from earmark.models.windowed import Windowed
 from earmark.settings import named_from_dict, named_to_dict
@@ -21,10 +23,12 @@ from earmark.settings import named_from_dict, named_to_dict
 __all__ = [
     "MODELS",
     "Blend",
+    "Dictionary",
     "Linear",
     "Mlp",
     "Model",
     "Network",
+    "Rocket",
     "Trained",
     "Windowed",
     "model_from_dict",
@@ -32,9 +36,20 @@ __all__ = [
     "trained_from_arrays",
 ]
 
-Model = Mlp | Linear | Blend
-MODELS: dict[str, type[Model]] = {"mlp": Mlp, "linear": Linear, "blend": Blend}
-_TRAINED: dict[str, Any] = {"mlp": Network, "linear": Network}
+Model = Mlp | Linear | Dictionary | Rocket | Blend
+MODELS: dict[str, type[Model]] = {
+    "mlp": Mlp,
+    "linear": Linear,
+    "dictionary": Dictionary,
+    "rocket": Rocket,
+    "blend": Blend,
+}
+_TRAINED: dict[str, Any] = {
+    "mlp": Network,
+    "linear": Network,
+    "dictionary": TrainedDictionary,
+    "rocket": TrainedRocket,
+}
 
 
 def model_from_dict(values: Mapping[str, Any]) -> Model:

@@ -13,11 +13,13 @@ from pathlib import Path
 
 from earmark import engine as engines
 from earmark.errors import RunError, SettingError
-from earmark.models import Linear, Mlp, Network, Trained, trained_from_arrays
+from earmark.models import Dictionary, Linear, Mlp, Network, Rocket, Trained, trained_from_arrays
 from earmark.train import checkpoint
+from earmark.train.dictionary import fit_dictionary
 from earmark.train.linear import fit_linear
 from earmark.train.loop import Stack
 from earmark.train.problem import Problem, State, Task
+from earmark.train.rocket import fit_rocket
 from earmark.train.settings import TrainSettings
 from earmark.train.spread import spread
 from earmark.train.windows import hears_windows, windowed, windows_of
@@ -151,6 +153,10 @@ def _fit_one(problem: Problem, task: Task) -> tuple[Trained, dict[str, float]]:
     match problem.model:
         case Linear() as model:
             return fit_linear(problem, task, model)
+        case Dictionary() as model:
+            return fit_dictionary(problem, task, model)
+        case Rocket() as model:
+            return fit_rocket(problem, task, model)
         case other:
             raise TypeError(f"{other.name} is not trained by itself")
 
