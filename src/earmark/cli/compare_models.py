@@ -109,12 +109,13 @@ def _table(found: Compared) -> Table:
     from rich.markup import escape
     from rich.table import Table
 
+    from earmark.files import size_text
     from earmark.ladder.budget import said
 
     table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("rung")
+    table.add_column("rung", no_wrap=True)
     score = _SCORE[found.steps[0].main]
-    for column in (score, "95 % interval", "to train", "features", "in all", "file"):
+    for column in (score, "interval", "to train", "features", "in all", "file"):
         table.add_column(column, justify="right", no_wrap=True)
     for step in found.steps:
         mark = "bold" if found.chosen is step else ""
@@ -122,11 +123,11 @@ def _table(found: Compared) -> Table:
         table.add_row(
             escape(step.name),
             f"{step.score:.3f}",
-            f"{low:.3f} to {high:.3f}",
+            f"{low:.3f} {high:.3f}",
             said(step.fit_seconds),
             f"{_ms(step.cost.features_ms)} ms",
             f"{_ms(step.cost.predict_ms)} ms",
-            f"{step.cost.file_kb:,.0f} kB",
+            size_text(round(1000 * step.cost.file_kb)),
             style=mark,
         )
     return table
@@ -142,8 +143,8 @@ def _show(found: Compared, words: list[str]) -> None:
     out.print(_table(found))
     unit = "recording" if found.prepared.dataset.grouping else "file"
     out.print(
-        f"By {found.protocol}; the interval is by drawing {count(choice.recordings, unit)} anew. Milliseconds are of"
-        " one clip in one thread:\nthe features, and all from decoded sound to scores."
+        f"By {found.protocol}; the interval is 95 %, by drawing {count(choice.recordings, unit)} anew."
+        "\nMilliseconds are of one clip in one thread: the features, and all from decoded sound to scores."
     )
     for own in found.left:
         out.print(on_one_line(f"Left out: {own.name}: {own.reason}"), markup=False, style="yellow")

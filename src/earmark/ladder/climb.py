@@ -113,6 +113,8 @@ class Climb:
         lessons = [Lesson.of(split, seed, recipe) for split, seed in self.cells]
         splits = [*self.cells, *((inner, lesson.seed) for lesson in lessons for inner in lesson.inner)]
         tasks = [Task(s.positions(TRAIN), s.positions(VALIDATION), seed) for s, seed in splits]
+        if members:
+            self._room_for(members, len(tasks))
         each = [
             self._fit(own, self.recipe_of(own), table, tasks)
             for own, table in zip(members or (name,), tables, strict=True)
@@ -197,16 +199,26 @@ class Climb:
             if not self._measured(name).get("first"):
                 self._note(name, seconds=known + time.perf_counter() - began)
         self._note(name, first=True)
-        others = len(tasks) - len(list(place.glob("network-*.safetensors")))
-        needs = self._seconds(name) * max(0, others)
-        if needs > _SIDE_BY_SIDE:
-            needs /= min(cores(), others)
+        others, needs = self._others(name, len(tasks))
         if not self.budget.holds(needs):
             raise OutOfTime(f"its other {others} networks" if others > 1 else "its other network", needs)
         began = time.perf_counter()
         return fit(
             tasks, self._watched(lambda share: max(needs - (time.perf_counter() - began), 0.0) or None)
         )
+
+    def _others(self, name: str, networks: int) -> tuple[int, float]:
+        """Return how many networks of a plain rung are not there yet, and about how many seconds they will take."""
+        others = max(0, networks - len(list(self._place(name).glob("network-*.safetensors"))))
+        needs = self._seconds(name) * others
+        return others, needs / min(cores(), others) if needs > _SIDE_BY_SIDE else needs
+
+    def _room_for(self, members: Sequence[str], networks: int) -> None:
+        """Refuse a blend whose networks the budget does not hold, before the first of them."""
+        each = [self._others(own, networks) for own in members]
+        others, needs = sum(own[0] for own in each), sum(own[1] for own in each)
+        if others and not self.budget.holds(needs):
+            raise OutOfTime(f"its {others} inner networks", needs)
 
     def _watched(self, needs: Callable[[float], float | None]) -> Callable[..., None]:
         """Return what is told of epochs; it ends the work when there is no time left."""
