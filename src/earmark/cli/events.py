@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from earmark.cli.progress import Terminal
@@ -18,7 +19,7 @@ from earmark.split import Split
 if TYPE_CHECKING:
     from earmark.extract import Progress
     from earmark.fetch import Plan
-    from earmark.ladder import LeftOut, Step
+    from earmark.ladder import LeftOut, Point, Step
 
 _INTERVAL = 0.5  # seconds between two events of one kind
 
@@ -106,9 +107,14 @@ class Events:
         """The clips have roles."""
         self._tell("split", rule=splits[0].rule, folds=len(splits), counts=dict(splits[0].counts))
 
-    def step(self, tried: Step | LeftOut) -> None:
-        """A rung of a comparison was tried, or left out."""
-        self._tell("rung", **tried.to_dict())
+    def step(self, tried: Step | LeftOut | Point) -> None:
+        """A rung of a comparison was tried, or left out; or there is a point of its learning curve."""
+        from earmark.ladder import Point
+
+        if isinstance(tried, Point):
+            self._tell("curve", **asdict(tried))
+        else:
+            self._tell("rung", **tried.to_dict())
 
     def run(self, run: Run) -> None:
         """The run has a folder."""

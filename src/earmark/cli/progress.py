@@ -24,7 +24,7 @@ from earmark.types import Problem
 if TYPE_CHECKING:
     from earmark.extract import Progress
     from earmark.fetch import Plan
-    from earmark.ladder import LeftOut, Step
+    from earmark.ladder import LeftOut, Point, Step
 
 _REFRESH = 10  # a second
 _CLASSES = 12  # named before "and so many more"
@@ -206,11 +206,11 @@ class Terminal:
 
         self._draw(text)
 
-    def step(self, tried: Step | LeftOut) -> None:
-        """Say what came of a rung of a comparison."""
-        from earmark.cli.compare_models import in_a_line
+    def step(self, tried: Step | LeftOut | Point) -> None:
+        """Say what came of a rung of a comparison, or of a part of the recordings."""
+        from earmark.cli.compared import in_a_line
 
-        self.say("Rung", *in_a_line(tried))
+        self.say(*in_a_line(tried))
 
     def say(self, stage: str, text: str, style: str = "") -> None:
         """Print one line that stays."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from earmark import record, runs
@@ -17,6 +18,7 @@ from earmark.evaluate import report, report_of_labels
 from earmark.ladder.board import Board
 from earmark.ladder.budget import Budget, OutOfTime, said, seconds_of, typed
 from earmark.ladder.climb import Climb, Reached
+from earmark.ladder.curve import Curve, Point, learning_curve
 from earmark.ladder.names import BLEND, at_hand, blended, named, train_words
 from earmark.ladder.result import Choice, Compared, LeftOut, Step
 from earmark.listener import Listener, Silent
@@ -27,18 +29,10 @@ from earmark.rungs import rung
 from earmark.split import cross_validation
 
 __all__ = [
-    "Budget",
-    "Choice",
-    "Compared",
-    "LeftOut",
-    "Step",
-    "at_hand",
-    "compare_models",
-    "named",
-    "seconds_of",
-]
+    "Budget", "Choice", "Compared", "Curve", "LeftOut", "Point", "Step", "at_hand", "compare_models", "named", "seconds_of",
+]  # fmt: skip
 
-OnStep = Callable[[Step | LeftOut], None]
+OnStep = Callable[[Step | LeftOut | Point], None]
 
 
 def compare_models(
@@ -50,6 +44,7 @@ def compare_models(
     listener: Listener | None = None,
     engine: Engine | None = None,
     on_step: OnStep | None = None,
+    curve: bool = False,
 ) -> Compared:
     """Try rungs on every fold in turn, as `earmark.pipeline.evaluate` divides, and say which to take.
 
@@ -65,7 +60,9 @@ def compare_models(
     seeds
         How many times each fold is trained, as in `earmark.pipeline.evaluate`.
     on_step
-        Told of each rung when it was tried, or left out.
+        Told of each rung when it was tried, or left out; and of each point of a learning curve.
+    curve
+        Also train the recommended rung on parts of the recordings: `earmark.ladder.curve`.
 
     Raises
     ------
@@ -101,7 +98,11 @@ def compare_models(
             tell(tried if isinstance(tried, LeftOut) else steps[-1])
         if not reached:
             raise RunError(f"Not one rung was tried to its end. {left[0].name}: {left[0].reason}")
-        if not left:
+        if curve and result.choice is not None:
+            chosen = next(own for own in reached if own.name == result.choice.rung)
+            result = replace(result, curve=learning_curve(climb, chosen, tell))
+            run.write_json("report.json", result.to_dict())
+        if not left and not (result.curve and result.curve.left):
             run.finish()
     return result
 

@@ -132,3 +132,25 @@ class Board:
         judged = outside[tells][np.arange(int(tells.sum())), chosen]
         low, high = np.percentile(judged, [2.5, 97.5])
         return float(judged.mean()), (float(low), float(high))
+
+
+def by_seed(parts: Sequence[Scored]) -> Floats:
+    """Return the score of each seed's answers, float64[seeds]."""
+    each = [part.by_seed() for part in parts]
+    return np.array(
+        [
+            Board([[_of(part, rows[seed]) for part, rows in zip(parts, each, strict=True)]]).whole[0]
+            for seed in each[0]
+        ]
+    )
+
+
+def _of(part: Scored, rows: NDArray[np.bool_]) -> Scored:
+    return Scored(
+        part.positions[rows],
+        part.targets[rows],
+        part.groups[rows],
+        part.probabilities[rows],
+        None if part.seeds is None else part.seeds[rows],
+        None if part.said is None else part.said[rows],
+    )

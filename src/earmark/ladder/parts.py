@@ -1,4 +1,4 @@
-"""Fewer recordings, or fewer clips of each: what is learnt from in a learning curve, and in the first rounds of tuning."""
+"""Fewer recordings, or fewer clips of each: for a learning curve, and for the first rounds of tuning."""
 
 from __future__ import annotations
 
@@ -46,9 +46,7 @@ def _only(split: Split, kept: NDArray[np.bool_]) -> Split:
     return replace(split, roles=roles)
 
 
-def _some(
-    recordings: IntArray, targets: IntArray, share: float, seed: int, least: int
-) -> NDArray[np.bool_]:
+def _some(recordings: IntArray, targets: IntArray, share: float, seed: int, least: int) -> NDArray[np.bool_]:
     """Return which rows are of the recordings that stay. A recording is of the class that it begins with."""
     names, first = np.unique(recordings, return_index=True)
     classes = targets[first]

@@ -25,7 +25,7 @@ class PowerLaw:
 
     def at(self, n: float) -> float:
         """Return the error at ``n`` recordings."""
-        return min(1.0, self.floor + self.factor * n**-self.exponent)
+        return min(1.0, self.floor + self.factor * float(n**-self.exponent))
 
 
 def fit_power_law(n: Floats, errors: Floats) -> PowerLaw:

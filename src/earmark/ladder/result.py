@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from earmark.ladder.cost import Cost
+from earmark.ladder.curve import Curve
 from earmark.outcome import Prepared
 from earmark.recipe import Recipe
 
@@ -123,6 +124,8 @@ class Compared:
         Which one to take; ``None`` where none was tried.
     budget
         Seconds.
+    curve
+        Of the recommended rung, where it was asked for.
     """
 
     run: Path
@@ -135,6 +138,7 @@ class Compared:
     choice: Choice | None
     seeds: int
     budget: float | None
+    curve: Curve | None = None
 
     @property
     def chosen(self) -> Step | None:
@@ -153,5 +157,6 @@ class Compared:
             "left_out": [own.to_dict() for own in self.left],
             "not_yet": [name for name in self.names if name not in tried],
             "recommended": None if self.choice is None else self.choice.to_dict(),
+            **({} if self.curve is None else {"learning_curve": self.curve.to_dict()}),
             **self.prepared.to_dict(),
         }
