@@ -31,6 +31,11 @@ _TABLES = ("data", "split", "train")
     is_flag=True,
     help="Also train the recommended rung on parts of the recordings, and say what twice as many may bring.",
 )
+@click.option(
+    "--tune",
+    is_flag=True,
+    help="Also search settings of the recommended rung, inside the training part of the split of `train`.",
+)
 @click.option("--seeds", type=int, default=1, show_default=True, metavar="N", help="Train each fold N times.")
 @click.option("--seed", type=int, help="Of the split, the weights and the order of rows.")
 @options.split
@@ -40,9 +45,9 @@ _TABLES = ("data", "split", "train")
 @options.where
 @options.outcome
 def compare_models(
-    dataset: str, budget: str | None, rungs: str | None, curve: bool, seeds: int, seed: int | None, split: str | None,
-    folds: int | None, changes: tuple[str, ...], engine: str, address: str | None, workers: int | None, progress: str,
-    runs: Path, strict: bool, as_json: bool, **choices: Any,
+    dataset: str, budget: str | None, rungs: str | None, curve: bool, tune: bool, seeds: int, seed: int | None,
+    split: str | None, folds: int | None, changes: tuple[str, ...], engine: str, address: str | None,
+    workers: int | None, progress: str, runs: Path, strict: bool, as_json: bool, **choices: Any,
 ) -> int:  # fmt: skip
     """Say which model to take: the cheapest that is as good as the best.
 
@@ -70,7 +75,7 @@ def compare_models(
     with watcher(progress) as terminal:
         where = open_engine(engine, workers, address)
         found = ladder.compare_models(
-            recipe, names, runs, limit, seeds, terminal, where, getattr(terminal, "step", None), curve
+            recipe, names, runs, limit, seeds, terminal, where, getattr(terminal, "step", None), curve, tune
         )
     if as_json:
         show.print_json(found.to_dict())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 
 from rich import box
@@ -13,7 +14,7 @@ from earmark.cli import options
 from earmark.cli.show import console
 from earmark.cli.words import on_one_line
 from earmark.files import size_text
-from earmark.ladder import Compared, Curve, LeftOut, Point, Step
+from earmark.ladder import Compared, Curve, LeftOut, Point, Step, Trial, Tuned
 from earmark.ladder.budget import said
 from earmark.readers.listing import count
 
@@ -21,10 +22,12 @@ _SCORE = {"accuracy": "accuracy", "map": "mAP"}
 _BAR = 30
 
 
-def in_a_line(tried: Step | LeftOut | Point) -> tuple[str, str, str]:
+def in_a_line(tried: Step | LeftOut | Point | Trial) -> tuple[str, str, str]:
     """Return what it is about, what came of it in one line, and its style."""
     if isinstance(tried, Point):
         return "Curve", f"{_recordings(tried)}: {tried.score:.3f}", ""
+    if isinstance(tried, Trial):
+        return "Tune", f"round {tried.round + 1}: {_settings(tried.settings)}: {tried.score:.3f}", ""
     if isinstance(tried, LeftOut):
         return "Rung", f"{tried.name}: left out: {tried.reason}", "yellow"
     low, high = tried.interval
@@ -78,6 +81,11 @@ def show(found: Compared, words: list[str]) -> None:
     _recommend(found)
     if found.curve is not None:
         show_curve(out, found.curve, _SCORE[chosen.main])
+    if found.tuned is not None:
+        show_tuned(out, found.tuned)
+        words = [*found.tuned.words, *words]
+    if found.untuned:
+        out.print(on_one_line(f"Not tuned: {found.untuned}"), markup=False, style="yellow")
     data = options.typed(found.recipe.data)
     typed = shlex.join([*chosen.words, *words])
     out.print(f"Run    {found.run}", markup=False)
@@ -93,6 +101,8 @@ def _recommend(found: Compared) -> None:
     out.print(f"\n[bold]Take {chosen.name}.[/]", end=" ")
     if choice.error is None:
         out.print("So few recordings cannot tell the rungs apart; it is the cheapest to use.")
+    elif len(found.steps) == 1:
+        out.print("No other was tried to its end.")
     elif chosen is best:
         out.print(
             f"No other is both cheaper to use and within one standard error of it (± {choice.error:.3f})."
@@ -150,3 +160,36 @@ def show_curve(out: Console, curve: Curve, score: str) -> None:
         )
     for left in curve.left:
         out.print(f"Left out: {left}.", markup=False, style="yellow")
+
+
+def _settings(settings: dict[str, object]) -> str:
+    """Return settings in words; the usual ones have none to name."""
+    return ", ".join(f"{key}={json.dumps(value)}" for key, value in settings.items()) or "the usual settings"
+
+
+def show_tuned(out: Console, tuned: Tuned) -> None:
+    """Show what tuning found."""
+    score, (low, high) = _SCORE[tuned.main], tuned.interval
+    tried = count(tuned.tried, "set") + " of settings"
+    gain = f"{tuned.gain:+.3f} ± {tuned.error:.3f} (95 % interval {low:+.3f} to {high:+.3f})"
+    if not tuned.best:
+        out.print(f"\n[bold]Of {tried}, the usual ones of {escape(tuned.rung)} are the best.[/]")
+    elif not tuned.settings:
+        out.print(
+            f"\n[bold]Keep the usual settings of {escape(tuned.rung)}.[/] The best of {tried} had", end=" "
+        )
+        out.print(
+            f"{score} {gain} beside them:\nno more than one standard error. {_settings(tuned.best)}",
+            markup=False,
+        )
+    else:
+        out.print(f"\n[bold]Better settings of {escape(tuned.rung)}:[/] {escape(shlex.join(tuned.words))}")
+        out.print(
+            f"On recordings of the training part, {score} {gain} beside the usual ones; the best of {tried},",
+            end="",
+        )
+        out.print("\nso that chance has a part in it.")
+    low, high = tuned.test_interval
+    out.print(
+        f"On the test part, heard once and at the end: {score} {tuned.test:.3f} ({low:.3f} to {high:.3f})."
+    )

@@ -19,7 +19,7 @@ from earmark.split import Split
 if TYPE_CHECKING:
     from earmark.extract import Progress
     from earmark.fetch import Plan
-    from earmark.ladder import LeftOut, Point, Step
+    from earmark.ladder import LeftOut, Point, Step, Trial
 
 _INTERVAL = 0.5  # seconds between two events of one kind
 
@@ -107,12 +107,12 @@ class Events:
         """The clips have roles."""
         self._tell("split", rule=splits[0].rule, folds=len(splits), counts=dict(splits[0].counts))
 
-    def step(self, tried: Step | LeftOut | Point) -> None:
-        """A rung of a comparison was tried, or left out; or there is a point of its learning curve."""
-        from earmark.ladder import Point
+    def step(self, tried: Step | LeftOut | Point | Trial) -> None:
+        """A rung of a comparison was tried, or left out; or a point of its learning curve, or some settings, were."""
+        from earmark.ladder import Point, Trial
 
-        if isinstance(tried, Point):
-            self._tell("curve", **asdict(tried))
+        if isinstance(tried, Point | Trial):
+            self._tell("trial" if isinstance(tried, Trial) else "curve", **asdict(tried))
         else:
             self._tell("rung", **tried.to_dict())
 

@@ -24,7 +24,7 @@ from earmark.types import Problem
 if TYPE_CHECKING:
     from earmark.extract import Progress
     from earmark.fetch import Plan
-    from earmark.ladder import LeftOut, Point, Step
+    from earmark.ladder import LeftOut, Point, Step, Trial
 
 _REFRESH = 10  # a second
 _CLASSES = 12  # named before "and so many more"
@@ -206,8 +206,8 @@ class Terminal:
 
         self._draw(text)
 
-    def step(self, tried: Step | LeftOut | Point) -> None:
-        """Say what came of a rung of a comparison, or of a part of the recordings."""
+    def step(self, tried: Step | LeftOut | Point | Trial) -> None:
+        """Say what came of a rung of a comparison, of a part of the recordings, or of settings."""
         from earmark.cli.compared import in_a_line
 
         self.say(*in_a_line(tried))

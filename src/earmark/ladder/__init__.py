@@ -13,7 +13,7 @@ from pathlib import Path
 
 from earmark import record, runs
 from earmark.engine import Engine
-from earmark.errors import EarmarkError, MissingExtraError, RunError, SettingError, WeightsError
+from earmark.errors import DataError, EarmarkError, MissingExtraError, RunError, SettingError, WeightsError
 from earmark.evaluate import report, report_of_labels
 from earmark.ladder.board import Board
 from earmark.ladder.budget import Budget, OutOfTime, said, seconds_of, typed
@@ -21,6 +21,7 @@ from earmark.ladder.climb import Climb, Reached
 from earmark.ladder.curve import Curve, Point, learning_curve
 from earmark.ladder.names import BLEND, at_hand, blended, named, train_words
 from earmark.ladder.result import Choice, Compared, LeftOut, Step
+from earmark.ladder.tune import Trial, Tuned, tune
 from earmark.listener import Listener, Silent
 from earmark.outcome import Prepared
 from earmark.pipeline import MOST_SEEDS, RUNS, prepare, protocol, reseeded, write_recipe
@@ -29,10 +30,11 @@ from earmark.rungs import rung
 from earmark.split import cross_validation
 
 __all__ = [
-    "Budget", "Choice", "Compared", "Curve", "LeftOut", "Point", "Step", "at_hand", "compare_models", "named", "seconds_of",
+    "Budget", "Choice", "Compared", "Curve", "LeftOut", "Point", "Step", "Trial", "Tuned", "at_hand", "compare_models",
+    "named", "seconds_of",
 ]  # fmt: skip
 
-OnStep = Callable[[Step | LeftOut | Point], None]
+OnStep = Callable[[Step | LeftOut | Point | Trial], None]
 
 
 def compare_models(
@@ -45,6 +47,7 @@ def compare_models(
     engine: Engine | None = None,
     on_step: OnStep | None = None,
     curve: bool = False,
+    tuned: bool = False,
 ) -> Compared:
     """Try rungs on every fold in turn, as `earmark.pipeline.evaluate` divides, and say which to take.
 
@@ -63,6 +66,8 @@ def compare_models(
         Told of each rung when it was tried, or left out; and of each point of a learning curve.
     curve
         Also train the recommended rung on parts of the recordings: `earmark.ladder.curve`.
+    tuned
+        Also search settings of the recommended rung: `earmark.ladder.tune`.
 
     Raises
     ------
@@ -98,12 +103,35 @@ def compare_models(
             tell(tried if isinstance(tried, LeftOut) else steps[-1])
         if not reached:
             raise RunError(f"Not one rung was tried to its end. {left[0].name}: {left[0].reason}")
-        if curve and result.choice is not None:
-            chosen = next(own for own in reached if own.name == result.choice.rung)
-            result = replace(result, curve=learning_curve(climb, chosen, tell))
-            run.write_json("report.json", result.to_dict())
-        if not left and not (result.curve and result.curve.left):
+        result = _more(climb, result, reached, run, tell, curve, tuned)
+        run.write_json("report.json", result.to_dict())
+        write_recipe(run, result.to_train)
+        if not left and not (result.curve and result.curve.left) and not result.untuned:
             run.finish()
+    return result
+
+
+def _more(
+    climb: Climb,
+    result: Compared,
+    reached: Sequence[Reached],
+    run: runs.Run,
+    tell: OnStep,
+    curve: bool,
+    tuned: bool,
+) -> Compared:
+    """Return the result with what else is wanted of the recommended rung."""
+    chosen = next(own for own in reached if result.choice is not None and own.name == result.choice.rung)
+    if curve:
+        result = replace(result, curve=learning_curve(climb, chosen, tell))
+        run.write_json("report.json", result.to_dict())
+    if tuned:
+        try:
+            result = replace(result, tuned=tune(climb, chosen, run, tell))
+        except OutOfTime as short:
+            result = replace(result, untuned=_too_long(short, climb.budget))
+        except (SettingError, DataError) as error:
+            result = replace(result, untuned=str(error))
     return result
 
 

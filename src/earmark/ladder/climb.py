@@ -85,6 +85,8 @@ class Climb:
         Where what was trained and measured is kept.
     measured
         Whether what a rung costs to use is wanted.
+    given
+        A recipe to be trained whatever the name; ``None`` where names say which rung it is.
     """
 
     recipe: Recipe
@@ -95,6 +97,7 @@ class Climb:
     listener: Listener
     engine: Engine | None = None
     measured: bool = True
+    given: Recipe | None = None
     _tables: dict[Feature, FeatureTable] = field(default_factory=dict)
 
     def reach(self, name: str, members: Sequence[str] = ()) -> Reached:
@@ -140,6 +143,8 @@ class Climb:
 
     def recipe_of(self, name: str, members: Sequence[str] = ()) -> Recipe:
         """Return the recipe of a rung, without what its score does not need."""
+        if self.given is not None:
+            return self.given
         if name == BLEND:
             model = Blend(tuple(members))
             first = rung(members[0], self.recipe.train).feature
@@ -281,7 +286,8 @@ class Climb:
         return float(self._measured(name).get("seconds", 0.0))
 
     def _identity(self, name: str, members: Sequence[str]) -> str:
-        heard = [feature_to_dict(resolved(rung(own).feature)) for own in members or (name,)]
+        rungs = self.recipe_of(name, members).rungs()
+        heard = [feature_to_dict(resolved(own.feature)) for own in rungs]
         return json.dumps([name, heard, len(self.cells)])
 
     def _keep(

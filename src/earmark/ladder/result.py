@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from earmark.ladder.cost import Cost
 from earmark.ladder.curve import Curve
+from earmark.ladder.tune import Tuned
 from earmark.outcome import Prepared
 from earmark.recipe import Recipe
+from earmark.rungs import rung
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +126,8 @@ class Compared:
         Which one to take; ``None`` where none was tried.
     budget
         Seconds.
-    curve
-        Of the recommended rung, where it was asked for.
+    curve, tuned, untuned
+        Of the recommended rung, where it was asked for; and why it was not tuned although it should have been.
     """
 
     run: Path
@@ -139,11 +141,25 @@ class Compared:
     seeds: int
     budget: float | None
     curve: Curve | None = None
+    tuned: Tuned | None = None
+    untuned: str = ""
 
     @property
     def chosen(self) -> Step | None:
         """The rung to take."""
         return next((s for s in self.steps if self.choice is not None and s.name == self.choice.rung), None)
+
+    @property
+    def to_train(self) -> Recipe:
+        """The recipe of the rung to take, with the settings that were found for it."""
+        chosen = self.chosen
+        if chosen is None:
+            return self.recipe
+        if chosen.members:
+            return self.recipe.with_values({"model.name": chosen.model, "model.rungs": list(chosen.members)})
+        own = rung(chosen.name, self.recipe.train)
+        made = replace(self.recipe, feature=own.feature, model=own.model, train=own.train)
+        return made if self.tuned is None else made.with_values(self.tuned.settings)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as `earmark compare-models --json` prints it."""
@@ -158,5 +174,7 @@ class Compared:
             "not_yet": [name for name in self.names if name not in tried],
             "recommended": None if self.choice is None else self.choice.to_dict(),
             **({} if self.curve is None else {"learning_curve": self.curve.to_dict()}),
+            **({} if self.tuned is None else {"tuned": self.tuned.to_dict()}),
+            **({"untuned": self.untuned} if self.untuned else {}),
             **self.prepared.to_dict(),
         }
