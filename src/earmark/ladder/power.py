@@ -31,7 +31,10 @@ class PowerLaw:
 def fit_power_law(n: Floats, errors: Floats) -> PowerLaw:
     """Return the law with the smallest squared distance; no part of it is negative, its exponent from 0.05 to 2.
 
-    For each exponent the other two follow from least squares under bounds, so that there is no start to depend on.
+    Parameters
+    ----------
+    n, errors
+        float64[sizes].
 
     Examples
     --------
@@ -40,14 +43,34 @@ def fit_power_law(n: Floats, errors: Floats) -> PowerLaw:
     >>> round(law.at(32), 2)
     0.21
     """
-    from scipy.optimize import nnls
+    floor, factor, exponent = (float(part[0]) for part in _fit(n, errors[None]))
+    return PowerLaw(floor, factor, exponent)
 
-    best, found = np.inf, PowerLaw(float(errors.mean()), 0.0, 1.0)
-    for exponent in _EXPONENTS.tolist():
-        (floor, factor), distance = nnls(np.stack([np.ones(len(n)), n**-exponent], axis=1), errors)
-        if distance < best - 1e-12:
-            best, found = float(distance), PowerLaw(float(floor), float(factor), float(exponent))
-    return found
+
+def _fit(n: Floats, errors: Floats) -> tuple[Floats, Floats, Floats]:
+    """Fit a law to each row of errors, float64[fits, sizes]; return floors, factors and exponents, float64[fits] each.
+
+    For each exponent of a grid the other two follow from least squares, on a border where they would be negative: so
+    there is no start to depend on.
+    """
+    powers = n[:, None] ** -_EXPONENTS  # [sizes, exponents]
+    off = powers - powers.mean(axis=0)
+    level = errors.mean(axis=1, keepdims=True)
+    factor = (errors - level) @ off / (off**2).sum(axis=0)
+    floor = level - factor * powers.mean(axis=0)
+    through_zero = errors @ powers / (powers**2).sum(axis=0)
+    choices = [(floor, factor), (np.zeros_like(floor), through_zero), (level + 0 * floor, 0 * factor)]
+    distances = []
+    for own_floor, own_factor in choices:
+        said = own_floor[:, None, :] + own_factor[:, None, :] * powers
+        distance = ((said - errors[:, :, None]) ** 2).sum(axis=1)
+        distances.append(np.where((own_floor >= 0) & (own_factor >= 0), distance, np.inf))
+    which, at = np.unravel_index(
+        np.stack(distances, axis=1).reshape(len(errors), -1).argmin(axis=1), (3, len(_EXPONENTS))
+    )
+    rows = np.arange(len(errors))
+    floors, factors = (np.stack([choice[part] for choice in choices])[which, rows, at] for part in (0, 1))
+    return floors, factors, _EXPONENTS[at]
 
 
 def twice(n: Floats, errors: list[Floats], seed: int = 0) -> tuple[PowerLaw, float, tuple[float, float]]:
@@ -63,16 +86,16 @@ def twice(n: Floats, errors: list[Floats], seed: int = 0) -> tuple[PowerLaw, flo
     The interval is of fits to draws that were drawn anew, with the noise of one draw where there is a single one.
     """
     rng = np.random.default_rng([seed, 13])
-    means = np.array([own.mean() for own in errors])
-    law = fit_power_law(n, means)
+    law = fit_power_law(n, np.array([own.mean() for own in errors]))
     spreads = [float(own.std(ddof=1)) for own in errors if len(own) > 1]
     noise = float(np.sqrt(np.mean(np.square(spreads)))) if spreads else 0.0
-    found = []
-    for _ in range(REFITS):
-        drawn = [
-            rng.choice(own, len(own)).mean() if len(own) > 1 else own[0] + noise * rng.standard_normal()
-            for own in errors
-        ]
-        found.append(fit_power_law(n, np.clip(drawn, 0.0, 1.0)).at(2 * float(n[-1])))
+    drawn = [
+        rng.choice(own, (REFITS, len(own))).mean(axis=1)
+        if len(own) > 1
+        else own[0] + noise * rng.standard_normal(REFITS)
+        for own in errors
+    ]
+    floors, factors, exponents = _fit(n, np.clip(np.stack(drawn, axis=1), 0.0, 1.0))
+    found = np.minimum(1.0, floors + factors * (2 * n[-1]) ** -exponents)
     low, high = np.percentile(found, [5, 95])
     return law, law.at(2 * float(n[-1])), (float(low), float(high))
