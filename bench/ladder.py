@@ -1,7 +1,7 @@
 """``python bench/ladder.py DATA MODELS``: every rung of the ladder under one protocol; writes ladder.md.
 
-DATA holds ``us8k``, ``esc10`` and ``fsdd``; MODELS holds ``yamnet``. Official folds (of the digits: each speaker in turn
-held out), three seeds, the mean over folds and seeds. Blends are of the same networks, their weights learnt from inner
+DATA holds ``us8k``, ``esc10`` and ``fsdd``; MODELS holds ``yamnet``. Official folds (of the digits: whole speakers held
+out), three seeds, the mean over folds and seeds. Blends are of the same networks, their weights learnt from inner
 networks that did not hear the test fold. The recipes are the usual ones of each model. Robustness is of the first seed:
 the same test clips, spoilt, and never seen so in training unless a model spoils its training clips by itself.
 
@@ -21,9 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from degrade import DEGRADATIONS, degraded
-from machine import header
 
+from degrade import DEGRADATIONS, degraded
 from earmark import pipeline
 from earmark.audio import decode
 from earmark.encoders import note_of
@@ -39,6 +38,7 @@ from earmark.recipe import Recipe
 from earmark.rungs import rung
 from earmark.split import TEST, TRAIN, VALIDATION, cross_validation
 from earmark.train import Task
+from machine import header
 
 SEEDS = 3
 RUNGS = ("mlp", "linear", "dictionary", "rocket", "cnn", "encoder:yamnet")

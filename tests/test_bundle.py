@@ -23,7 +23,7 @@ from earmark import bundle as bundle_module
 from earmark.bundle import Bundle, Golden, _seal, group_hash, read_bundle, write_bundle
 from earmark.decide import Decision
 from earmark.errors import BundleError, BundleFormatError, GoldenTestError, PathError
-from earmark.features import Mfcc
+from earmark.features import Mfcc, Stats
 from earmark.models import Mlp, Network, model_to_dict
 from earmark.models.dense import glorot
 from earmark.predict import Predictor, with_golden
@@ -452,6 +452,31 @@ def test_format_1_is_still_read(packed, bundle, tmp_path):
     assert read.decision == Decision()
     assert same(read, bundle)
     assert Predictor(read).score(np.ones((2, 5), np.float32)).shape == (2, 3)
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_statistics_of_an_earlier_bundle_stay_what_they_were(number, tmp_path):
+    """Bundles from before statistics had versions do not name one, and mean the first: with the same probabilities."""
+    feature = Stats(sample_rate=8_000, n_mfcc=5, n_mels=10, n_fft=256, hop_length=128, version=1)
+    shape = MODEL.shape(feature.dims, len(LABELS))
+    zeros, scale = np.zeros(feature.dims, np.float32), np.full(feature.dims, 0.01, np.float32)
+    onnx_bytes = Network(shape, glorot(shape, 0), zeros, scale).to_onnx()
+    made = with_golden(Bundle(LABELS, feature, model_to_dict(MODEL), onnx_bytes, ()))
+    path = tmp_path / "now.earmark"
+    write_bundle(path, made)
+
+    def earlier(about):
+        del about["feature"]["version"]
+        gone = ("decision", "reference") if number == 1 else ()
+        return {k: v for k, v in about.items() if k not in gone} | {"format": number}
+
+    path.write_bytes(rebuild(path.read_bytes(), earlier))
+    read = read_bundle(path)
+    assert read.feature == feature
+    Predictor(read)  # whose self-test holds the probabilities that were promised
+    again = tmp_path / "again.earmark"
+    write_bundle(again, read)
+    assert read_bundle(again).feature == feature
 
 
 def test_format_2_is_still_read(packed, bundle, tmp_path):

@@ -22,7 +22,7 @@ from earmark.encoders.convert import _pads, yamnet_to_onnx
 from earmark.encoders.graph import embedding_graph
 from earmark.encoders.patches import log_mel_patches
 from earmark.encoders.tflite import DEPTHWISE_CONV_2D, MEAN, read_tflite
-from earmark.errors import BundleFormatError, SettingError, WeightsError
+from earmark.errors import BundleFormatError, PathError, SettingError, WeightsError
 from earmark.extract import extract
 from earmark.features import Encoder, feature_from_dict, feature_to_dict, resolved, weights_of
 from earmark.fetch import fetch_encoder
@@ -224,7 +224,7 @@ def test_the_windows_are_those_of_the_authors():
 def test_pooling():
     sound = Waveform(np.random.default_rng(0).uniform(-1, 1, 40_000).astype(np.float32), 16_000)
     course = ready(Encoder(pooled="none")).extract(sound)
-    whole = ready(Encoder()).extract(sound)
+    whole = ready(Encoder(pooled="mean+max+sd")).extract(sound)
     assert np.array_equal(ready(Encoder(pooled="mean")).extract(sound), course.mean(axis=0))
     assert np.array_equal(
         whole, np.concatenate([course.mean(axis=0), course.max(axis=0), course.std(axis=0)])
@@ -308,11 +308,17 @@ def test_weights_are_kept_by_their_hash(cache):
     assert (cache / f"{sha256}.onnx").read_bytes() == data
 
 
+def test_a_folder_that_is_a_file_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("EARMARK_ENCODERS", str(write(tmp_path / "file", b"")))
+    said = refused(keep, "yamnet", small_yamnet(), {}, error=PathError)
+    assert said == f"EARMARK_ENCODERS is {tmp_path}/file, which is a file. Give it the name of a folder."
+
+
 def test_workers_get_the_weights_with_their_work(cache, tmp_path, write_wav):
     """The machine that works may have none: they travel with the work."""
     for name in ("a/1.wav", "a/2.wav", "b/1.wav", "b/2.wav"):
         write_wav(tmp_path / "data" / name, np.random.default_rng(1).uniform(-1, 1, 8_000), 16_000)
-    feature = ready(Encoder())
+    feature = ready(Encoder(pooled="mean+max+sd"))
     shutil.rmtree(cache)
     table = extract(read(tmp_path / "data"), feature, store=Store(tmp_path / "store"))
     assert table.values.shape == (4, 3072)
@@ -422,7 +428,7 @@ def test_what_is_no_embedding_is_told():
 
 @pytest.fixture
 def bundle(cache):
-    feature = ready(Encoder())
+    feature = ready(Encoder(pooled="mean+max+sd"))
     shape = Linear().shape(feature.dims, 2)
     flat = np.random.default_rng(0).standard_normal(shape.size).astype(np.float32) / 100
     net = Network(shape, flat, np.zeros(feature.dims, np.float32), np.ones(feature.dims, np.float32))

@@ -436,6 +436,7 @@ OTHER_VALUES = {
         "fmin": 200.0,
         "fmax": 5_000.0,
         "top_db": 30.0,
+        "version": 1,
     },
 }
 

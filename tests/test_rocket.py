@@ -39,14 +39,16 @@ def learnt():
     return problem, task, *fit_rocket(problem, task, SMALL)
 
 
-def test_kernels_answer_to_change_alone():
-    kernels = draw_kernels(50, MELS, np.random.default_rng(0)).reshape(LENGTH, MELS, 50)
-    assert np.abs(kernels.sum(axis=0)).max() < 1e-6
-    one = kernels[:, :, 0][:, np.abs(kernels[:, :, 0]).sum(axis=0) > 0]
-    assert sorted((one[:, 0] * one.shape[1]).round(5).tolist()) == [-1] * 6 + [2] * 3
-    bands = (np.abs(kernels).sum(axis=0) > 0).sum(axis=0)
-    assert bands.min() == 1
-    assert bands.max() <= MELS
+def test_kernels_answer_to_change_and_to_shape_and_never_to_level():
+    kernels = draw_kernels(40, MELS, np.random.default_rng(0)).reshape(LENGTH, MELS, 40)
+    assert np.abs(kernels.sum(axis=(0, 1))).max() < 1e-5
+    for i in range(40):
+        used = kernels[:, np.abs(kernels[:, :, i]).sum(axis=0) > 0, i]
+        if i % 4:  # the same change over time in each of its bands
+            assert 1 <= used.shape[1] <= MELS
+            assert np.allclose(sorted(used[:, 0] * used.shape[1]), [-1] * 6 + [2] * 3, atol=1e-5)
+        else:  # the same at any time
+            assert (used == used[:1]).all()
 
 
 def test_thresholds_part_what_was_heard_into_equal_shares():

@@ -10,6 +10,7 @@ from earmark.models import Linear, Mlp, Windowed
 from earmark.models.dense import glorot
 from earmark.models.network import Network
 from earmark.train import Problem, Task, TrainSettings, fit
+from earmark.train.linear import _Loss
 from earmark.train.windows import windows_of
 
 RNG = np.random.default_rng(7)
@@ -96,3 +97,23 @@ def test_no_other_row_is_looked_at(tmp_path):
         found.append(fit(problem, [task], tmp_path / f"{i}")[0].network.arrays())
     for name, values in found[0].items():
         np.testing.assert_array_equal(values, found[1][name])
+
+
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_the_widened_valley_has_the_same_bottom(exclusive, monkeypatch):
+    """Logistic regression steps in other coordinates where that pays, and ends where it would have ended."""
+    hidden = RNG.normal(size=(300, 3))
+    values = (hidden @ RNG.normal(size=(3, 40)) + 0.1 * RNG.normal(size=(300, 40))).astype(np.float32)
+    targets = hidden.argmax(axis=1) if exclusive else hidden > 0
+    problem = Problem(values, targets, 3, Linear(penalty=0.001), TrainSettings())
+    task = Task(np.arange(280), np.arange(280, 290), 0)
+    steps = []
+    step = _Loss._with_slope
+    monkeypatch.setattr(_Loss, "_with_slope", lambda *a: steps.append(0) or step(*a))
+    loss = _Loss(problem, task)
+    widened, count = loss.minimum(0.001), len(steps)
+    monkeypatch.setattr(_Loss, "_root", lambda *a: None)
+    plain = loss.minimum(0.001)
+    assert count < len(steps) - count, "in fewer steps"
+    assert step(loss, widened, 0.001)[0] <= step(loss, plain, 0.001)[0] * 1.0001, "as deep"
+    assert np.abs(step(loss, widened, 0.001)[1]).max() < 1e-3

@@ -35,7 +35,7 @@ from earmark.decide import Decision, Reference
 from earmark.decide.unknown import MOST_BYTES, MOST_ROWS, NEIGHBOURS
 from earmark.encoders import MOST_WEIGHTS, get, remember
 from earmark.errors import BundleFormatError, PathError, UsageError
-from earmark.features import Encoder, feature_from_dict, feature_to_dict
+from earmark.features import Encoder, feature_to_dict, kept_feature
 from earmark.features.summary import summary_dims
 from earmark.files import write_atomically
 from earmark.settings import from_dict, to_dict
@@ -325,7 +325,7 @@ def _bundle(path: Path, about: dict[str, Any], entries: dict[str, bytes]) -> Bun
     names = isinstance(labels, list) and all(isinstance(label, str) and label for label in labels)
     if not names or len(labels) < 2 or len(set(labels)) != len(labels):
         raise BundleFormatError(f"{path}: its labels are not two or more distinct names.")
-    feature = feature_from_dict(about["feature"])
+    feature = kept_feature(about["feature"])
     if sorted(sound["file"] for sound in about["golden"]) != sorted(
         entries.keys() - networks.keys() - encoders.keys() - {_REFERENCE}
     ):
@@ -396,7 +396,7 @@ def _others(
     if not all(isinstance(member["model"], dict) for member in told):
         raise BundleFormatError(f"{path}: its record of the training is malformed.")
     members = (
-        Member(feature_from_dict(member["feature"]), member["model"], networks[member["file"]], weight)
+        Member(kept_feature(member["feature"]), member["model"], networks[member["file"]], weight)
         for member, weight in zip(told, weights[1:], strict=True)
     )
     return weights[0], tuple(members)

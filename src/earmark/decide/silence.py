@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from earmark.features.summary import summary
 from earmark.types import Feature, FloatArray, Waveform
 
 _NAMES = frozenset({
@@ -19,7 +20,7 @@ def knows_silence(values: FloatArray, feature: Feature, labels: tuple[str, ...])
     Parameters
     ----------
     values
-        float32[n, dims], of the training clips.
+        float32[n, dims], of the training clips; of features that keep time, their summaries.
 
     Examples
     --------
@@ -31,5 +32,5 @@ def knows_silence(values: FloatArray, feature: Feature, labels: tuple[str, ...])
     if any(label.casefold().replace("_", " ").replace("-", " ").strip() in _NAMES for label in labels):
         return True
     nothing = np.zeros(feature.sample_rate, np.float32)
-    silent = feature.extract(Waveform(nothing, feature.sample_rate))
+    silent = summary(feature.extract(Waveform(nothing, feature.sample_rate)))
     return bool(np.isclose(values, silent, rtol=_NEAR, atol=_NEAR).all(axis=1).any())

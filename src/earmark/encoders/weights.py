@@ -13,7 +13,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from earmark.errors import MissingExtraError, WeightsError
+from earmark.errors import MissingExtraError, PathError, WeightsError
 from earmark.files import write_atomically, write_json
 
 PLACE = "EARMARK_ENCODERS"
@@ -98,11 +98,16 @@ def folder() -> Path:
 
     Raises
     ------
+    PathError
+        When that is a file.
     MissingExtraError
         When neither can be told.
     """
     if told := os.environ.get(PLACE):
-        return Path(told).expanduser().absolute()
+        place = Path(told).expanduser().absolute()
+        if place.exists() and not place.is_dir():
+            raise PathError(f"{PLACE} is {place}, which is a file. Give it the name of a folder.")
+        return place
     try:
         from platformdirs import user_cache_path
     except ImportError:

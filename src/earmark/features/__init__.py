@@ -18,7 +18,7 @@ from earmark.types import Feature
 
 __all__ = [
     "FEATURES", "FRONT_END", "Encoder", "LogMel", "Mfcc", "Stats", "extract_each", "feature_from_dict",
-    "feature_to_dict", "resolved", "weights_of",
+    "feature_to_dict", "kept_feature", "resolved", "weights_of",
 ]  # fmt: skip
 
 FEATURES: dict[str, type[Feature]] = {"mfcc": Mfcc, "log_mel": LogMel, "stats": Stats, "encoder": Encoder}
@@ -40,3 +40,17 @@ def feature_from_dict(values: Mapping[str, Any]) -> Feature:
 def feature_to_dict(feature: Feature) -> dict[str, Any]:
     """Invert `feature_from_dict`; the result is ready for JSON."""
     return named_to_dict(feature)
+
+
+def kept_feature(values: Mapping[str, Any]) -> Feature:
+    """Build a feature from settings that were kept with a model, maybe by an earlier Earmark.
+
+    A setting that did not exist then has the value that gives the same numbers as then; with `feature_from_dict` it
+    has the one that is best for new models.
+
+    >>> old = {"name": "stats", "n_mels": 40}
+    >>> kept_feature(old).dims, feature_from_dict(old).dims
+    (172, 392)
+    """
+    earlier = getattr(FEATURES.get(str(values.get("name"))), "earlier", {})
+    return feature_from_dict({**earlier, **values})

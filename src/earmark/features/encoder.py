@@ -44,8 +44,8 @@ class Encoder:
 
     Examples
     --------
-    >>> Encoder().dims, Encoder().course, Encoder(pooled="none").dims, Encoder(pooled="none").course
-    (3072, False, 1024, True)
+    >>> Encoder().dims, Encoder().course, Encoder(pooled="mean+max+sd").dims, Encoder(pooled="mean").course
+    (1024, True, 3072, False)
     """
 
     name: ClassVar[str] = "encoder"
@@ -53,7 +53,7 @@ class Encoder:
 
     encoder: str = "yamnet"
     sha256: str = ""
-    pooled: Pooled = "mean+max+sd"
+    pooled: Pooled = "none"
     sample_rate: int = 0
     window: float = 0.0
     hop: float = 0.0

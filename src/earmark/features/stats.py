@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 
 from earmark.audio.mix import Channel
 from earmark.features.cepstrum import cosines, moments, slope
-from earmark.features.mel import DECIBELS, padded
+from earmark.features.change import LAGS, changes, correlations, groups_of
+from earmark.features.level import crossings, level
+from earmark.features.mel import DECIBELS
 from earmark.features.shape import SHAPES
-from earmark.features.spectral import AMIN, Heard, Resampler, Spectral
+from earmark.features.spectral import Heard, Resampler, Spectral
 from earmark.types import FloatArray
 
-_ZERO = 1e-10  # a sample that lies no further from 0 than this has no sign
+Version = Literal[1, 2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,15 +26,18 @@ class Stats(Spectral):
 
     ==============  ====================================================================================
     2 × ``n_mels``  mean, then standard deviation of each log-mel band, dB
-    4 × ``n_mfcc``  mean and standard deviation of each MFCC, then both of its slope
+    3 × ``n_mfcc``  mean and standard deviation of each MFCC, then the standard deviation of its slope
+    6 × ``n_mfcc``  root mean square change of each MFCC over 1, 2, 4, 8, 16 and 32 frames
+    120             correlations over time of 16 groups of log-mel bands, each pair once (fewer bands, fewer groups)
     2 × 4           mean, then standard deviation of the power spectrum's centroid, bandwidth and 85 %
                     roll-off (Hz) and of its flatness (0 to 1)
     2 × 2           mean, then standard deviation of the level (dB) and of the share of samples at which
                     the sign changes
     ==============  ====================================================================================
 
-    Everything is as in librosa. A silent frame has centroid, bandwidth and roll-off 0 Hz, flatness 1 and a level of
-    -100 dB.
+    Each frame is as in librosa. A silent frame has centroid, bandwidth and roll-off 0 Hz, flatness 1 and a level of
+    -100 dB. Only frames that lie wholly within the sound count, or the middle one where none does, and nothing
+    depends on how long the sound is: half of one does not look like another kind.
 
     Parameters
     ----------
@@ -45,20 +50,25 @@ class Stats(Spectral):
         than ``top_db`` below a clip's loudest mel band is raised to that level.
     channel
         Of a file with several: their ``"mean"``, the ``"first"``, or one by its number from 1.
+    version
+        2, or 1 for the statistics of earlier models: without changes and correlations, with the mean of each MFCC's
+        slope before its standard deviation, and over all frames, those half beside the sound too.
 
     Examples
     --------
     >>> from earmark.types import Waveform
     >>> tone = np.sin(2 * np.pi * 1000 * np.arange(22_050) / 22_050).astype(np.float32)
     >>> values = Stats().extract(Waveform(tone, 22_050))
-    >>> values.shape, round(float(values[336]))  # the centroid, Hz
-    ((348,), 1000)
+    >>> values.shape, round(float(values[556]))  # the centroid, Hz
+    ((568,), 1000)
     """
 
     name: ClassVar[str] = "stats"
     storage: ClassVar[str] = "float32"
     course: ClassVar[bool] = False
     needs_shape: ClassVar[bool] = True
+    # What a bundle that lacks these settings was made with.
+    earlier: ClassVar[Mapping[str, Any]] = {"version": 1}
 
     sample_rate: int = 22_050
     resampler: Resampler = "soxr_hq"
@@ -70,51 +80,54 @@ class Stats(Spectral):
     fmax: float | None = None
     top_db: float = 80.0
     channel: Channel = "mean"
+    version: Version = 2
 
     def __post_init__(self) -> None:
-        self._check((1 <= self.n_mfcc <= self.n_mels, "n_mfcc", f"from 1 to n_mels ({self.n_mels})"))
+        self._check(
+            (1 <= self.n_mfcc <= self.n_mels, "n_mfcc", f"from 1 to n_mels ({self.n_mels})"),
+            (type(self.version) is int and self.version in get_args(Version), "version", "1 or 2"),
+        )
 
     @property
     def dims(self) -> int:
         """Length of the vector."""
-        return 2 * self.n_mels + 4 * self.n_mfcc + 2 * len(SHAPES) + 2 * 2
+        cepstrum = 4 if self.version == 1 else 3 + len(LAGS)
+        groups = 0 if self.version == 1 else groups_of(self.n_mels)
+        pairs = groups * (groups - 1) // 2
+        return 2 * self.n_mels + cepstrum * self.n_mfcc + pairs + 2 * len(SHAPES) + 2 * 2
 
     def summarise(self, heard: Heard) -> FloatArray:
         """Return float32[dims]."""
         if heard.shape is None:
             raise ValueError("stats needs the shape of the spectrum")
-        course = heard.log_mel @ cosines(self.n_mfcc, self.n_mels).astype(np.float32)
         sizes = self.n_fft, self.hop_length
-        level = np.stack([_level(heard.samples, *sizes), _crossings(heard.samples, *sizes)], axis=1)
+        loudness = np.stack([level(heard.samples, *sizes), crossings(heard.samples, *sizes)], axis=1)
+        frames = slice(None) if self.version == 1 else whole_frames(len(heard.samples), *sizes)
+        log_mel = heard.log_mel[frames]
+        cepstrum = log_mel @ cosines(self.n_mfcc, self.n_mels).astype(np.float32)
+        sloping = moments(slope(cepstrum))
+        over_time = (
+            sloping
+            if self.version == 1
+            else (sloping[1], changes(cepstrum), correlations(log_mel * np.float32(DECIBELS)))
+        )
         parts = (
-            *(DECIBELS * moment for moment in moments(heard.log_mel)),
-            *moments(course),
-            *moments(slope(course)),
-            *moments(heard.shape),
-            *moments(level),
+            *(DECIBELS * moment for moment in moments(log_mel)),
+            *moments(cepstrum),
+            *over_time,
+            *moments(heard.shape[frames]),
+            *moments(loudness[frames]),
         )
         return np.concatenate(parts).astype(np.float32)
 
 
-def _level(samples: FloatArray, n_fft: int, hop: int) -> FloatArray:
-    """Return the mean square of each frame in dB; around the sound there are zeros."""
-    # Frames overlap: the squares are summed once for each piece that they share.
-    length = math.gcd(n_fft, hop)
-    pieces = padded(samples, n_fft)[: (len(samples) + n_fft) // length * length].reshape(-1, length)
-    squares = np.einsum("pk,pk->p", pieces, pieces)
-    shared = np.lib.stride_tricks.sliding_window_view(squares, n_fft // length)[:: hop // length]
-    power = shared.sum(axis=1) / np.float32(n_fft)
-    level: FloatArray = np.log(np.maximum(power, np.float32(AMIN))) * np.float32(DECIBELS)
-    return level
+def whole_frames(samples: int, n_fft: int, hop: int) -> slice:
+    """Return which frames of so many samples lie wholly within the sound; where none does, the middle one.
 
-
-def _crossings(samples: FloatArray, n_fft: int, hop: int) -> FloatArray:
-    """Return the share of each frame's samples whose sign differs from the one before."""
-    below = samples < -_ZERO
-    at = np.flatnonzero(below[1:] != below[:-1]) + 1
-    first = (
-        np.arange(1 + len(samples) // hop) * hop - n_fft // 2
-    )  # of each frame; its own first sample is compared with none
-    within = np.searchsorted(at, first + n_fft) - np.searchsorted(at, first + 1)
-    share: FloatArray = (within / n_fft).astype(np.float32)
-    return share
+    >>> whole_frames(22_050, 2_048, 512), whole_frames(2_047, 2_048, 512)
+    (slice(2, 42, None), slice(2, 3, None))
+    """
+    first, last = -(-(n_fft // 2) // hop), (samples - n_fft // 2) // hop
+    if last < first:
+        first = last = (samples + hop) // (2 * hop)
+    return slice(first, last + 1)

@@ -114,7 +114,7 @@ def fetch_encoder(
             f"{entry.name} is not published as a file that Earmark runs. {entry.note}"
             f" Then type: earmark fetch {PREFIX}{name} --weights FILE.onnx"
         )
-    plan = make_plan(_source(entry), folder() / entry.form, origin, mirror, against)
+    plan = make_plan(_source(entry), folder(), origin, mirror, against)
     return _downloaded(entry, plan, output, told or Nobody(), pause)
 
 

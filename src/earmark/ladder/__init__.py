@@ -97,12 +97,13 @@ def compare_models(
                 steps.append(_step(climb, tried, recipe.split.seed))
             result = Compared(
                 run.folder, recipe, ready, protocol(folds[0], ready.dataset), tuple(names), tuple(steps),
-                tuple(left), _choice(reached, recipe.split.seed), seeds, budget.seconds,
+                tuple(left), None, seeds, budget.seconds,
             )  # fmt: skip
             run.write_json("report.json", result.to_dict())
             tell(tried if isinstance(tried, LeftOut) else steps[-1])
         if not reached:
             raise RunError(f"Not one rung was tried to its end. {left[0].name}: {left[0].reason}")
+        result = replace(result, choice=_choice(reached, recipe.split.seed))
         result = _more(climb, result, reached, run, tell, curve, tuned)
         run.write_json("report.json", result.to_dict())
         write_recipe(run, result.to_train)
@@ -202,9 +203,7 @@ def by_cost(reached: Sequence[Reached]) -> list[int]:
     )
 
 
-def _choice(reached: Sequence[Reached], seed: int) -> Choice | None:
-    if not reached:
-        return None
+def _choice(reached: Sequence[Reached], seed: int) -> Choice:
     board, order = Board([own.parts for own in reached], seed), by_cost(reached)
     chosen, best = board.choose(order), int(board.whole.argmax())
     honest = board.honest(order)

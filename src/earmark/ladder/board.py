@@ -18,6 +18,7 @@ _WORK = (
     100_000_000  # rows times labels times rungs times draws, where average precision is ranked anew for each
 )
 _LEAST = 100
+_AT_ONCE = 4_000_000  # drawn counts held at a time: 32 MB
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,16 +46,21 @@ class Board:
         return int(self._groups.max(initial=-1)) + 1
 
     @cached_property
-    def draws(self) -> Floats:
-        """float64[draws, recordings]: how often each recording was drawn, with replacement."""
-        first = self.parts[0]
+    def _scores_of_draws(self) -> tuple[Floats, Floats]:
+        """The scores on the recordings that were drawn, with replacement, and on the others: float64[draws, rungs]."""
+        first, n = self.parts[0], self.recordings
         count = DRAWS
         if not first[0].exclusive:
             size = sum(part.probabilities.size for part in first) * len(self.parts)
             count = max(_LEAST, min(DRAWS, _WORK // max(size, 1)))
-        n = self.recordings
-        rng = np.random.default_rng([self.seed, 5])
-        return rng.multinomial(n, np.full(n, 1 / n), size=count).astype(np.float64)
+        rng, at_once = np.random.default_rng([self.seed, 5]), max(1, _AT_ONCE // n)
+        drawn, others = list[Floats](), list[Floats]()
+        for begin in range(0, count, at_once):
+            size = min(at_once, count - begin)
+            weights = rng.multinomial(n, np.full(n, 1 / n), size=size).astype(np.float64)
+            drawn.append(self.scores(weights))
+            others.append(self.scores((weights == 0).astype(np.float64)))
+        return np.concatenate(drawn), np.concatenate(others)
 
     def scores(self, weights: Floats) -> Floats:
         """Return the score of each rung where recordings count so much, float64[draws, rungs].
@@ -85,7 +91,7 @@ class Board:
     @cached_property
     def drawn(self) -> Floats:
         """float64[draws, rungs]: the scores of the draws."""
-        return self.scores(self.draws)
+        return self._scores_of_draws[0]
 
     @cached_property
     def errors(self) -> Floats:
@@ -124,7 +130,7 @@ class Board:
         """
         if self.recordings < LEAST_GROUPS:
             return None
-        outside = self.scores((self.draws == 0).astype(np.float64))
+        outside = self._scores_of_draws[1]
         tells = np.isfinite(self.drawn).all(axis=1) & np.isfinite(outside).all(axis=1)
         if not tells.any():
             return None

@@ -24,13 +24,14 @@ LENGTH = 9  # of a kernel, in frames
 class Rocket:
     """Kernels drawn by chance, of which only the thresholds and a linear layer are learnt.
 
-    A kernel follows the mean level of some bands through nine frames and answers to change alone, so that a louder
-    or quieter copy of a sound is the same sound. What it says of a clip is the share of frames in which its answer is
-    above a threshold, so that a clip's length does not count. Nothing is kept aside to stop by, so that it
-    learns from the validation rows as well.
+    A kernel follows the mean level of some bands through nine frames and answers to change, or it holds some bands
+    against others; a louder or quieter copy of a sound is the same sound to it. What it says of a clip is the share
+    of frames in which its answer is above a threshold, so that a clip's length does not count. Nothing is kept aside
+    to stop by, so that it learns from the validation rows as well.
 
     Source: Dempster, Schmidt and Webb, *MiniRocket: a very fast (almost) deterministic transform for time series
-    classification*, 2021. Here a step from 0 to 1 is a short ramp, which no rounding can tip over.
+    classification*, 2021. Kernels that hold bands against others are not in it, and a step from 0 to 1 is here a short
+    ramp, which no rounding can tip over.
 
     Parameters
     ----------

@@ -57,16 +57,22 @@ def set_kernels(courses: Sequence[FloatArray], model: Rocket, rng: np.random.Gen
 
 
 def draw_kernels(count: int, mels: int, rng: np.random.Generator) -> FloatArray:
-    """Return float32[LENGTH * mels, count]: on some bands three weights of 2 and six of -1, elsewhere 0.
+    """Return float32[LENGTH * mels, count]: three of four answer to change, the fourth to a spectrum's shape.
 
-    How many bands is drawn so that few are as likely as many. Weights are divided by it.
+    The former have, on some bands, three weights of 2 and six of -1, which is change over time; the latter have 1 on
+    some bands and -1 on as many. How many bands is drawn so that few are as likely as many, and weights are
+    divided by it. The sum of a kernel's weights is 0.
     """
     kernels = np.zeros((count, LENGTH, mels), np.float32)
-    for kernel in kernels:
+    for i, kernel in enumerate(kernels):
         bands = int(2 ** rng.uniform(0, np.log2(min(mels, _MOST_BANDS) + 1)))
-        course: NDArray[np.float64] = np.full(LENGTH, -1.0)
-        course[rng.choice(LENGTH, 3, replace=False)] = 2.0
-        kernel[:, rng.choice(mels, bands, replace=False)] = course[:, None] / bands
+        if i % 4:
+            course: NDArray[np.float64] = np.full(LENGTH, -1.0)
+            course[rng.choice(LENGTH, 3, replace=False)] = 2.0
+            kernel[:, rng.choice(mels, bands, replace=False)] = course[:, None] / bands
+        else:
+            kernel[:, rng.choice(mels, bands, replace=False)] += 1 / bands
+            kernel[:, rng.choice(mels, bands, replace=False)] -= 1 / bands
     return np.ascontiguousarray(kernels.reshape(count, -1).T)
 
 

@@ -1,0 +1,197 @@
+"""The contract of every rung: each pair of a model and a feature is trained and shipped, or refused in words."""
+
+from __future__ import annotations
+
+import csv
+
+import numpy as np
+import pytest
+
+from earmark import pipeline
+from earmark.audio import decode
+from earmark.bundle import read_bundle, write_bundle
+from earmark.decide.blend import fit_weights
+from earmark.errors import SettingError, UnknownNameError
+from earmark.features import FEATURES
+from earmark.models import MODELS, Blend
+from earmark.predict import Predictor
+from earmark.recipe import RECIPES, Recipe
+from earmark.rungs import LADDER, Rung, rung
+from earmark.train import TrainSettings
+from tiny_encoder import ready
+
+PATTERN = "{label}_{group}_{take}.wav"
+TINY = {
+    "mlp": {"train.epochs": 5, "model.hidden": [8]},
+    "linear": {},
+    "dictionary": {"model.words": 24, "model.components": 12},
+    "rocket": {"model.kernels": 32},
+    "cnn": {"train.epochs": 2},
+    "blend": {"model.rungs": ["linear:mfcc", "dictionary"], "decide.folds": 2},
+}
+FEATURE = {
+    "log_mel": {"feature.n_mels": 16},
+    "mfcc frames": {"feature.statistics": []},
+    "encoder windows": {"feature.pooled": "none"},
+}
+HEARD = [*FEATURES, "mfcc frames", "encoder windows"]
+
+
+def recipe(model: str, heard: str, path) -> Recipe:
+    values = {"model.name": model, **TINY[model], "split.copies": False}
+    if model != "blend":
+        values |= {"feature.name": heard.split()[0], **FEATURE.get(heard, {})}
+    return RECIPES["default"].with_data(str(path), "auto", PATTERN).with_values(values)
+
+
+def makes_sense(model: str, heard: str) -> bool:
+    keeps_time = heard in ("log_mel", "mfcc frames")
+    if MODELS[model].takes == "course":
+        return keeps_time or heard == "encoder windows"
+    return not keeps_time
+
+
+PAIRS = [(m, f) for m in MODELS if m != "blend" for f in HEARD if makes_sense(m, f)] + [("blend", "")]
+
+
+def test_every_model_is_tried():
+    assert TINY.keys() == MODELS.keys()
+    assert set(LADDER) <= MODELS.keys() - {"blend"}
+
+
+@pytest.mark.parametrize(("model", "heard"), PAIRS)
+def test_a_pair_that_makes_sense_goes_the_whole_line(model, heard, tone_set, tmp_path, monkeypatch):
+    if model == "cnn":
+        pytest.importorskip("torch")
+    monkeypatch.setenv("EARMARK_ENCODERS", str(tmp_path / "weights"))
+    monkeypatch.setenv("EARMARK_STORE", str(tmp_path / "store"))
+    for feature in FEATURES.values():
+        ready(feature())
+    made = recipe(model, heard, tone_set)
+    result = pipeline.train(made, tmp_path / "m.earmark", tmp_path / "runs")
+    assert Recipe.from_dict(made.to_dict()) == made
+    bundle = read_bundle(result.bundle)
+    assert len(bundle.members) == (2 if model == "blend" else 1)
+    write_bundle(tmp_path / "again.earmark", bundle)
+    assert (tmp_path / "again.earmark").read_bytes() == result.bundle.read_bytes()
+    # What was said of the test clips from the store is said of their sound as well.
+    predictor = Predictor(bundle)
+    rows = list(csv.DictReader((result.run / "predictions.csv").read_text().splitlines()))
+    for row in rows[:3]:
+        found = predictor.score_waveform(decode(tone_set / row["path"]))
+        told = [float(row[label]) for label in bundle.labels]
+        np.testing.assert_allclose(found, told, atol=1e-4)
+    judged = pipeline.evaluate_bundle(result.bundle, made)
+    assert judged.judged.report.clips == len(rows)
+    assert judged.judged.report.clips + judged.left_out == len(judged.prepared.table.rows)
+
+
+@pytest.mark.parametrize(
+    ("model", "heard"),
+    [(m, f) for m in MODELS if m != "blend" for f in HEARD if not makes_sense(m, f)],
+)
+def test_any_other_pair_is_refused_before_anything_is_read(model, heard, tmp_path):
+    with pytest.raises(SettingError, match=r"^\[feature\] .* gives .* Take --feature|Name at least one"):
+        recipe(model, heard, tmp_path / "nowhere").rungs()
+
+
+# Names
+
+
+@pytest.mark.parametrize("name", LADDER)
+def test_a_rung_by_its_model_hears_what_the_model_hears(name):
+    made = rung(name)
+    assert made.model.name == name
+    assert made.feature == Recipe().with_values({"model.name": name}).feature
+    assert made.train == Recipe().with_values({"model.name": name}).train
+
+
+def test_a_rung_by_model_and_feature():
+    made = rung("mlp:stats", TrainSettings(epochs=3, seed=9))
+    assert (made.model.name, made.feature.name, made.train.epochs, made.train.seed) == ("mlp", "stats", 3, 9)
+
+
+@pytest.mark.parametrize("name", ["", "cnm", "blend", "linear:nothing", "encoder:nothing"])
+def test_a_name_that_is_none(name):
+    with pytest.raises(UnknownNameError):
+        rung(name)
+
+
+@pytest.mark.parametrize(
+    ("rungs", "says"),
+    [
+        (["linear"], "a blend is of 2 to 8 different rungs"),
+        (["linear", "linear"], "a blend is of 2 to 8 different rungs"),
+        (["blend", "linear"], "a blend is of plain rungs"),
+    ],
+)
+def test_what_is_no_blend(rungs, says):
+    with pytest.raises(SettingError, match=says):
+        Blend(tuple(rungs))
+
+
+def test_a_blend_hears_what_its_rungs_hear():
+    made = Recipe().with_values({"model.name": "blend", "model.rungs": ["mlp", "linear"], "train.epochs": 7})
+    assert made.feature == rung("mlp").feature
+    assert [r.train.epochs for r in made.rungs()][:1] == [7]
+    with pytest.raises(SettingError, match="cannot be set for a blend"):
+        made.with_values({"feature.name": "stats"})
+
+
+def test_what_was_set_by_hand_outlives_another_model():
+    made = Recipe().with_values({"feature.n_mfcc": 13, "train.epochs": 7, "model.name": "linear"})
+    assert (made.feature.name, made.feature.n_mfcc, made.train.epochs) == ("mfcc", 13, 7)
+    assert Recipe().with_values({"model.name": "linear"}).feature.name == "stats"
+
+
+def test_a_rung_that_cannot_be():
+    with pytest.raises(SettingError, match="sees a course over time"):
+        Rung(FEATURES["stats"](), MODELS["dictionary"](), TrainSettings())
+
+
+# Weights of a blend
+
+
+def test_who_guesses_is_not_listened_to():
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 3, 300)
+    knows = np.eye(3)[truth] * 2 + rng.normal(0, 1, (300, 3))
+    guesses = rng.normal(0, 1, (300, 3))
+    weights = fit_weights([knows, guesses], truth, np.arange(300))
+    assert weights[0] > 5 * weights[1] >= 0
+
+
+def test_two_that_err_apart_are_better_together():
+    rng = np.random.default_rng(1)
+    truth = rng.integers(0, 3, 2000)
+    each = [np.eye(3)[truth] + rng.normal(0, 1, (2000, 3)) for _ in range(2)]
+    weights = fit_weights([own[:1000] for own in each], truth[:1000], np.arange(1000))
+    np.testing.assert_allclose(weights[0], weights[1], rtol=0.2)
+    right = [(own[1000:].argmax(axis=1) == truth[1000:]).mean() for own in each]
+    together = sum(w * own[1000:] for w, own in zip(weights, each, strict=True)).argmax(axis=1)
+    assert (together == truth[1000:]).mean() > max(right) + 0.03
+
+
+def test_of_several_labels_each_is_weighed():
+    rng = np.random.default_rng(2)
+    truth = rng.random((200, 4)) < 0.3
+    knows = np.where(truth, 2.0, -2.0) + rng.normal(0, 1, truth.shape)
+    weights = fit_weights([rng.normal(0, 1, truth.shape), knows], truth, np.arange(200))
+    assert weights[1] > 5 * weights[0] >= 0
+
+
+def test_a_long_recording_counts_once():
+    """A hundred clips of one recording, about which one network is wrong, do not outweigh fifty recordings."""
+    rng = np.random.default_rng(3)
+    truth = rng.integers(0, 2, 150)
+    good, bad = (np.eye(2)[truth] * 4 - 2 for _ in range(2))
+    good[50:] *= -1
+    bad[:50] *= -1
+    groups = np.concatenate([np.arange(50), np.full(100, 50)])
+    weights = fit_weights([good, bad], truth, groups)
+    assert weights[0] > weights[1]
+
+
+def test_nothing_to_learn_weights_from():
+    none = np.empty((0, 3))
+    assert fit_weights([none, none], np.empty(0, np.int64), np.empty(0, np.int64)).tolist() == [1, 1]
