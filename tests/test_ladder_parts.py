@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file
 
 from earmark.errors import RunError, SettingError
+from earmark.ladder.board import Board
 from earmark.ladder.budget import Budget
 from earmark.ladder.climb import Climb
 from earmark.ladder.curve import learning_curve
@@ -96,6 +97,7 @@ def test_the_interval_of_a_promise_holds_the_truth_mostly():
         errors = [0.1 + 0.5 * k**-0.6 + 0.02 * rng.standard_normal(5) for k in n]
         _, at, (low, high) = twice(n, errors, seed)
         assert low <= at + 1e-3
+        assert at <= errors[-1].mean()
         assert at <= high + 1e-3
         held += low <= 0.1 + 0.5 * 32**-0.6 <= high
     assert held >= 13
@@ -104,10 +106,11 @@ def test_the_interval_of_a_promise_holds_the_truth_mostly():
 def test_a_curve_from_few_recordings_to_all(recipe, tmp_path):
     climb = climb_of(recipe, tmp_path, Budget())
     told: list[object] = []
-    curve = learning_curve(climb, climb.reach("linear"), told.append)
+    reached = climb.reach("linear")
+    curve = learning_curve(climb, reached, told.append)
     counts = [point.recordings for point in curve.points]
     assert counts == sorted(set(counts))
-    assert [point.score for point in curve.points][-1] == 1.0
+    assert curve.points[-1].score == Board([reached.parts]).whole[0] > 0.9
     assert told == list(curve.points)
     assert all(len(point.draws) == 5 for point in curve.points[:-1])
     assert curve.half_clips is not None
@@ -123,7 +126,7 @@ def test_what_a_curve_has_no_time_for_is_named(recipe, tmp_path):
     reached = climb.reach("linear")
     times[0] = 11.0
     curve = learning_curve(climb, reached, lambda point: None)
-    assert curve.points[-1].score == 1.0
+    assert len(curve.points) == 1
     assert curve.at_twice is None
     assert curve.left[0] == "12.5% of the recordings: no time for its first network"
 
@@ -268,7 +271,7 @@ def test_curve_and_tuning_in_words(earmark, tone_set, tmp_path):
     assert "linear, learning from parts of the recordings" in done.stdout
     assert "Twice as many recordings may bring accuracy" in done.stdout
     assert "All clips of half of the recordings: " in done.stdout
-    assert "Of 7 sets of settings, the usual ones of linear are the best." in done.stdout
-    assert "On the test part, heard once and at the end: accuracy 1.000" in done.stdout
+    assert "of 7 sets of settings" in done.stdout.lower()
+    assert "On the test part, heard once and at the end: accuracy " in done.stdout
     assert "Tune      round 1: model.penalty=" in done.stderr
     assert "Curve     " in done.stderr

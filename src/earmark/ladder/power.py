@@ -83,10 +83,11 @@ def twice(n: Floats, errors: list[Floats], seed: int = 0) -> tuple[PowerLaw, flo
     errors
         For each size the errors of its draws.
 
-    The interval is of fits to draws that were drawn anew, with the noise of one draw where there is a single one.
+    More recordings are not taken to make it worse, whatever the law says of the last point. The interval is of fits to draws that were drawn anew, with the noise of one draw where there is a single one.
     """
     rng = np.random.default_rng([seed, 13])
-    law = fit_power_law(n, np.array([own.mean() for own in errors]))
+    means = np.array([own.mean() for own in errors])
+    law = fit_power_law(n, means)
     spreads = [float(own.std(ddof=1)) for own in errors if len(own) > 1]
     noise = float(np.sqrt(np.mean(np.square(spreads)))) if spreads else 0.0
     drawn = [
@@ -95,7 +96,8 @@ def twice(n: Floats, errors: list[Floats], seed: int = 0) -> tuple[PowerLaw, flo
         else own[0] + noise * rng.standard_normal(REFITS)
         for own in errors
     ]
-    floors, factors, exponents = _fit(n, np.clip(np.stack(drawn, axis=1), 0.0, 1.0))
-    found = np.minimum(1.0, floors + factors * (2 * n[-1]) ** -exponents)
+    whole = np.clip(np.stack(drawn, axis=1), 0.0, 1.0)
+    floors, factors, exponents = _fit(n, whole)
+    found = np.minimum(whole[:, -1], floors + factors * (2 * n[-1]) ** -exponents)
     low, high = np.percentile(found, [5, 95])
-    return law, law.at(2 * float(n[-1])), (float(low), float(high))
+    return law, min(float(means[-1]), law.at(2 * float(n[-1]))), (float(low), float(high))
