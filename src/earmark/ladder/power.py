@@ -83,7 +83,8 @@ def twice(n: Floats, errors: list[Floats], seed: int = 0) -> tuple[PowerLaw, flo
     errors
         For each size the errors of its draws.
 
-    More recordings are not taken to make it worse, whatever the law says of the last point. The interval is of fits to draws that were drawn anew, with the noise of one draw where there is a single one.
+    More recordings are not taken to make it worse, whatever the law says of the last point. The interval is of fits
+    to draws that were drawn anew, with the noise of one draw where there is a single one.
     """
     rng = np.random.default_rng([seed, 13])
     means = np.array([own.mean() for own in errors])
