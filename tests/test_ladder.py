@@ -20,6 +20,7 @@ from earmark import ladder
 from earmark.engine import cores
 from earmark.errors import RunError, SettingError, UnknownNameError
 from earmark.evaluate import Scored, interval
+from earmark.features import Encoder
 from earmark.ladder.board import Board
 from earmark.ladder.budget import Budget, OutOfTime, seconds_of, typed
 from earmark.ladder.climb import Climb
@@ -30,7 +31,10 @@ from earmark.pipeline import prepare
 from earmark.recipe import Recipe
 from earmark.rungs import LADDER, rung
 from earmark.split import TEST, cross_validation
+from test_multilabel_line import mixtures
+from tiny_encoder import ready
 
+__all__ = ["mixtures"]  # a fixture
 PATTERN = "{label}_{group}_{take}.wav"
 
 
@@ -286,6 +290,36 @@ def test_what_goes_wrong_with_a_rung_leaves_that_rung_out(recipe, tmp_path, monk
     monkeypatch.setattr(Climb, "reach", broken)
     with pytest.raises(RunError, match=r"Not one rung was tried to its end\. mlp: its network fell over\."):
         ladder.compare_models(recipe, ("mlp",), tmp_path)
+
+
+def test_clips_of_several_labels(mixtures, tmp_path):
+    """Ranked by mean average precision, and blended by a sigmoid for each label."""
+    small = Recipe().with_values({"train.epochs": 4, "split.folds": 3, "split.copies": False})
+    many = small.with_data(str(mixtures))
+    found = ladder.compare_models(many, ("linear", "mlp", "blend"), tmp_path, tuned=True, curve=True)
+    assert not found.left
+    assert {step.main for step in found.steps} == {"map"}
+    assert found.steps[0].score > 0.8
+    assert found.choice is not None
+    assert found.choice.expected == pytest.approx(found.steps[0].score, abs=0.15)
+    assert found.curve is not None
+    assert found.curve.points[-1].score == pytest.approx(found.chosen.score if found.chosen else 0)
+    assert (found.tuned is None) == (found.choice.rung == "blend")
+    assert bool(found.untuned) == (found.choice.rung == "blend")
+
+
+def test_an_encoder_is_a_rung_once_its_weights_are_here(recipe, tmp_path, monkeypatch):
+    monkeypatch.setenv("EARMARK_ENCODERS", str(tmp_path / "encoders"))
+    assert "encoder:yamnet" not in at_hand()
+    without = ladder.compare_models(recipe, ("encoder:yamnet", "linear"), tmp_path / "runs")
+    assert [own.name for own in without.left] == ["encoder:yamnet"]
+    assert without.left[0].reason.endswith("Type: earmark fetch encoder:yamnet")
+    ready(Encoder())
+    assert at_hand()[-2:] == ("encoder:yamnet", "blend")
+    found = ladder.compare_models(recipe, ("encoder:yamnet", "linear"), tmp_path / "runs")
+    assert found.run == without.run
+    assert [own.name for own in found.steps] == ["encoder:yamnet", "linear"]
+    assert found.steps[0].cost.file_kb > found.steps[1].cost.file_kb
 
 
 # The command
