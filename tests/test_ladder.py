@@ -292,6 +292,19 @@ def test_what_goes_wrong_with_a_rung_leaves_that_rung_out(recipe, tmp_path, monk
         ladder.compare_models(recipe, ("mlp",), tmp_path)
 
 
+@pytest.mark.parametrize("names", [("cnn", "linear"), ("linear", "cnn")])
+def test_a_rung_whose_package_is_missing_is_named(recipe, tmp_path, monkeypatch, names):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    found = ladder.compare_models(recipe, names, tmp_path)
+    assert [own.name for own in found.steps] == ["linear"]
+    assert [(own.name, own.reason) for own in found.left] == [
+        (
+            "cnn",
+            "Training a cnn needs the package 'torch', which is not installed. Type: pip install 'earmark[torch]'",
+        )
+    ]
+
+
 def test_clips_of_several_labels(mixtures, tmp_path):
     """Ranked by mean average precision, and blended by a sigmoid for each label."""
     small = Recipe().with_values({"train.epochs": 4, "split.folds": 3, "split.copies": False})

@@ -32,9 +32,9 @@ TINY = {
 FEATURE = {
     "log_mel": {"feature.n_mels": 16},
     "mfcc frames": {"feature.statistics": []},
-    "encoder windows": {"feature.pooled": "none"},
+    "encoder pooled": {"feature.pooled": "mean+max+sd"},
 }
-HEARD = [*FEATURES, "mfcc frames", "encoder windows"]
+HEARD = [*FEATURES, "mfcc frames", "encoder pooled"]
 
 
 def recipe(model: str, heard: str, path) -> Recipe:
@@ -47,7 +47,7 @@ def recipe(model: str, heard: str, path) -> Recipe:
 def makes_sense(model: str, heard: str) -> bool:
     keeps_time = heard in ("log_mel", "mfcc frames")
     if MODELS[model].takes == "course":
-        return keeps_time or heard == "encoder windows"
+        return keeps_time
     return not keeps_time
 
 
@@ -139,13 +139,15 @@ def test_a_blend_hears_what_its_rungs_hear():
 
 
 def test_what_was_set_by_hand_outlives_another_model():
-    made = Recipe().with_values({"feature.n_mfcc": 13, "train.epochs": 7, "model.name": "linear"})
+    made = (
+        Recipe().with_values({"feature.n_mfcc": 13, "train.epochs": 7}).with_values({"model.name": "linear"})
+    )
     assert (made.feature.name, made.feature.n_mfcc, made.train.epochs) == ("mfcc", 13, 7)
     assert Recipe().with_values({"model.name": "linear"}).feature.name == "stats"
 
 
 def test_a_rung_that_cannot_be():
-    with pytest.raises(SettingError, match="sees a course over time"):
+    with pytest.raises(SettingError, match="sees a spectrum's course over time"):
         Rung(FEATURES["stats"](), MODELS["dictionary"](), TrainSettings())
 
 

@@ -87,6 +87,17 @@ def test_clips_are_learnt_window_by_window(tmp_path, model, several):
     assert (answers == targets[28:]).mean() > 0.9
 
 
+@pytest.mark.parametrize("model", [Linear(), Mlp(hidden=(8,))])
+def test_in_how_many_processes_makes_no_difference(tmp_path, model):
+    made, targets = courses(20)
+    problem = Problem(made, targets, 2, model, TrainSettings(epochs=3, class_weights="none"))
+    tasks = [Task(np.arange(8), np.arange(8, 12), seed) for seed in (1, 2)]
+    one, two = (fit(problem, tasks, tmp_path / f"{n}", processes=n) for n in (1, 2))
+    for here, there in zip(one, two, strict=True):
+        for name, values in here.network.arrays().items():
+            np.testing.assert_array_equal(values, there.network.arrays()[name])
+
+
 def test_no_other_row_is_looked_at(tmp_path):
     made, targets = courses(30)
     task = Task(np.arange(16), np.arange(16, 20), 1)

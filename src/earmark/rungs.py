@@ -37,12 +37,14 @@ class Rung:
 
     def __post_init__(self) -> None:
         feature, model = self.feature, self.model
-        if model.takes == "course" and not feature.course:
+        windows = getattr(feature, "windows", False)  # each of which stands for itself
+        if model.takes == "course" and (windows or not feature.course):
+            gives = "windows of an encoder" if windows else "one vector a clip"
             raise SettingError(
-                f"[feature] {feature.name} with these settings gives one vector a clip, but {model.name} sees a course"
-                f" over time. Take --feature {model.default_feature.get('name', 'log_mel')}."
+                f"[feature] {feature.name} with these settings gives {gives}, but {model.name} sees a spectrum's"
+                f" course over time. Take --feature {model.default_feature['name']}."
             )
-        if model.takes == "vector" and feature.course and not getattr(feature, "windows", False):
+        if model.takes == "vector" and feature.course and not windows:
             say = "Name at least one of its statistics, such as --set 'feature.statistics=[\"mean\"]'."
             raise SettingError(
                 f"[feature] {feature.name} with these settings gives a course over time, but one vector a clip is"

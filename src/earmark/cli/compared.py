@@ -44,10 +44,10 @@ def _ms(value: float) -> str:
 
 
 def _table(found: Compared) -> Table:
-    table = Table(box=box.SIMPLE_HEAD)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     table.add_column("rung", no_wrap=True)
     score = _SCORE[found.steps[0].main]
-    for column in (score, "interval", "to train", "features", "in all", "file"):
+    for column in (score, "interval", "to train", "features, ms", "in all", "file"):
         table.add_column(column, justify="right", no_wrap=True)
     for step in found.steps:
         mark = "bold" if found.chosen is step else ""
@@ -57,8 +57,8 @@ def _table(found: Compared) -> Table:
             f"{step.score:.3f}",
             f"{low:.3f} {high:.3f}",
             said(step.fit_seconds),
-            f"{_ms(step.cost.features_ms)} ms",
-            f"{_ms(step.cost.predict_ms)} ms",
+            _ms(step.cost.features_ms),
+            _ms(step.cost.predict_ms),
             size_text(round(1000 * step.cost.file_kb)),
             style=mark,
         )
@@ -74,7 +74,7 @@ def show(found: Compared, words: list[str]) -> None:
     unit = "recording" if found.prepared.dataset.grouping else "file"
     out.print(
         f"By {found.protocol}; the interval is 95 %, by drawing {count(choice.recordings, unit)} anew."
-        "\nMilliseconds are of one clip in one thread: the features, and all from decoded sound to scores."
+        "\nIn milliseconds for one clip in one thread: the features, and all from decoded sound to scores."
     )
     for own in found.left:
         out.print(on_one_line(f"Left out: {own.name}: {own.reason}"), markup=False, style="yellow")

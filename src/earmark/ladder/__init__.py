@@ -19,7 +19,7 @@ from earmark.ladder.board import Board
 from earmark.ladder.budget import Budget, OutOfTime, said, seconds_of, typed
 from earmark.ladder.climb import Climb, Reached
 from earmark.ladder.curve import Curve, Point, learning_curve
-from earmark.ladder.names import BLEND, at_hand, blended, named, train_words
+from earmark.ladder.names import BLEND, at_hand, blended, can_be_tried, named, train_words
 from earmark.ladder.result import Choice, Compared, LeftOut, Step
 from earmark.ladder.tune import Trial, Tuned, tune
 from earmark.listener import Listener, Silent
@@ -145,6 +145,7 @@ def _ready(
         if name == BLEND:
             continue
         try:
+            can_be_tried(name)
             feature = rung(name, recipe.train).feature
             return prepare(recipe, listener, engine, [feature]), failed
         except (MissingExtraError, WeightsError) as error:
@@ -164,6 +165,7 @@ def _tried(
     if name in failed:
         return LeftOut(name, str(failed[name]))
     try:
+        can_be_tried(name)
         return climb.reach(name, members)
     except OutOfTime as short:
         return LeftOut(name, _too_long(short, climb.budget), short.needs)

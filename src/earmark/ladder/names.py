@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from importlib.util import find_spec
 
 from earmark.encoders import ENCODERS, note_of
-from earmark.errors import SettingError
+from earmark.errors import MissingExtraError, SettingError
 from earmark.features import feature_to_dict
-from earmark.models import MODELS, Blend
+from earmark.models import MODELS, Blend, Cnn
 from earmark.rungs import ENCODER, LADDER, Rung, rung, usual_feature
 
 BLEND = Blend.name
@@ -23,6 +24,18 @@ def at_hand() -> tuple[str, ...]:
 
 def _encoders() -> list[str]:
     return [name for name in ENCODERS if note_of(name) is not None]
+
+
+def can_be_tried(name: str) -> None:
+    """Refuse a rung that this machine lacks a package for, before anything is computed for it.
+
+    Raises
+    ------
+    MissingExtraError
+        Which one, and how to get it.
+    """
+    if name.partition(":")[0] == Cnn.name and find_spec("torch") is None:
+        raise MissingExtraError("Training a cnn", "torch", "torch")
 
 
 def named(text: str) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from earmark.models.blend import Blend
+from earmark.models.cnn import Cnn, CnnNetwork
 from earmark.models.dictionary import Dictionary, TrainedDictionary
 from earmark.models.linear import Linear
 from earmark.models.mlp import Mlp
@@ -23,6 +24,7 @@ from earmark.settings import named_from_dict, named_to_dict
 __all__ = [
     "MODELS",
     "Blend",
+    "Cnn",
     "Dictionary",
     "Linear",
     "Mlp",
@@ -36,12 +38,13 @@ __all__ = [
     "trained_from_arrays",
 ]
 
-Model = Mlp | Linear | Dictionary | Rocket | Blend
+Model = Mlp | Linear | Dictionary | Rocket | Cnn | Blend
 MODELS: dict[str, type[Model]] = {
     "mlp": Mlp,
     "linear": Linear,
     "dictionary": Dictionary,
     "rocket": Rocket,
+    "cnn": Cnn,
     "blend": Blend,
 }
 _TRAINED: dict[str, Any] = {
@@ -49,6 +52,7 @@ _TRAINED: dict[str, Any] = {
     "linear": Network,
     "dictionary": TrainedDictionary,
     "rocket": TrainedRocket,
+    "cnn": CnnNetwork,
 }
 
 

@@ -9,12 +9,14 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from earmark import engine as engines
 from earmark.errors import RunError, SettingError
-from earmark.models import Dictionary, Linear, Mlp, Network, Rocket, Trained, trained_from_arrays
+from earmark.models import Cnn, Dictionary, Linear, Mlp, Network, Rocket, Trained, trained_from_arrays
 from earmark.train import checkpoint
+from earmark.train.cnn import fit_cnn, one_by_one
 from earmark.train.dictionary import fit_dictionary
 from earmark.train.linear import fit_linear
 from earmark.train.loop import Stack
@@ -140,13 +142,27 @@ def _train_each(
     positions: list[int],
     tell: OnEpoch,
 ) -> None:
-    """Fit one model after the other; one that is interrupted begins anew, for it takes seconds."""
+    """Fit one model after the other; one that is interrupted begins anew, for it takes seconds, but a cnn goes on."""
     for task, identity, path, position in zip(tasks, identities, paths, positions, strict=True):
-        if checkpoint.read(path, identity) is None:
+        if checkpoint.read(path, identity) is not None:
+            continue
+        if isinstance(problem.model, Cnn):
+            _train_cnn(problem, task, identity, path, partial(tell, position))
+        else:
             trained, entry = _fit_one(problem, task)
             numbers = {"done": True, "best_epoch": 1, "history": [entry]}
             checkpoint.write(path, trained.arrays(), numbers, identity)
             tell(position, entry)
+
+
+def _train_cnn(
+    problem: Problem, task: Task, identity: str, path: Path, tell: Callable[[dict[str, float]], None]
+) -> None:
+    half_way = path.with_suffix(".training")
+    network, history = fit_cnn(problem, task, half_way, tell, _checkpoint_seconds())
+    numbers = {"done": True, "best_epoch": len(history), "history": history}
+    checkpoint.write(path, network.arrays(), numbers, identity)
+    half_way.unlink(missing_ok=True)
 
 
 def _fit_one(problem: Problem, task: Task) -> tuple[Trained, dict[str, float]]:
@@ -163,7 +179,7 @@ def _fit_one(problem: Problem, task: Task) -> tuple[Trained, dict[str, float]]:
 
 def most_epochs(problem: Problem) -> int:
     """Return how many entries a network's history can have."""
-    return problem.settings.epochs if isinstance(problem.model, Mlp) else 1
+    return problem.settings.epochs if isinstance(problem.model, Mlp | Cnn) else 1
 
 
 def _checkpoint_seconds() -> float:
@@ -195,6 +211,8 @@ def _in_processes(problem: Problem, tasks: list[Task], folder: Path, tell: OnEpo
 
 
 def _processes(problem: Problem, tasks: list[Task]) -> int:
+    if isinstance(problem.model, Cnn) and one_by_one(problem.model):
+        return 1
     if not isinstance(problem.model, Mlp | Linear):
         return min(engines.cores(), len(tasks))
     if isinstance(problem.model, Linear):

@@ -118,7 +118,8 @@ class Problem:
     def fingerprint(self) -> str:
         """A hash over the data, taken once however many networks ask for it."""
         rows = [self.values] if isinstance(self.values, np.ndarray) else self.values
-        return hash_arrays(*rows, self.targets)
+        counts = [] if self.counts is None else [self.counts]
+        return hash_arrays(*rows, self.targets, *counts)
 
     def portable(self) -> Problem:
         """Return the same with everything in memory of its own, to be sent to other processes."""

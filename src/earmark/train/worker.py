@@ -32,6 +32,8 @@ def write_problem(path: Path, problem: Problem, tasks: list[Task]) -> None:
     else:
         arrays = {"values": np.ascontiguousarray(values)}
     arrays["targets"] = problem.targets
+    if problem.counts is not None:
+        arrays["counts"] = problem.counts
     for i, task in enumerate(tasks):
         arrays[f"train_{i}"], arrays[f"validation_{i}"] = task.train, task.validation
     about = {
@@ -53,13 +55,15 @@ def read_problem(path: Path) -> tuple[Problem, list[Task]]:
             Task(file.get_tensor(f"train_{i}"), file.get_tensor(f"validation_{i}"), seed)
             for i, seed in enumerate(about["seeds"])
         ]
-        values, bounds = file.get_tensor("values"), "bounds" in file.keys()  # noqa: SIM118 - no mapping
+        names = set(file.keys())
+        values = file.get_tensor("values")
         problem = Problem(
-            Ragged(values, file.get_tensor("bounds")) if bounds else values,
+            Ragged(values, file.get_tensor("bounds")) if "bounds" in names else values,
             file.get_tensor("targets"),
             about["classes"],
             model_from_dict(about["model"]),
             from_dict(TrainSettings, about["settings"], "[train]"),
+            file.get_tensor("counts") if "counts" in names else None,
         )
     return problem, tasks
 
