@@ -30,7 +30,8 @@ from earmark.models import MODELS
 from earmark.pipeline import prepare
 from earmark.recipe import Recipe
 from earmark.rungs import LADDER, rung
-from earmark.split import TEST, cross_validation
+from earmark.split import TEST, TRAIN, VALIDATION, cross_validation
+from earmark.train import Task
 from test_multilabel_line import mixtures
 from tiny_encoder import ready
 
@@ -230,6 +231,24 @@ def test_after_the_first_network_it_is_known_what_the_others_take(recipe, tmp_pa
     assert short.value.doing == "its other 2 networks"
     assert short.value.needs == pytest.approx(2.9 * (2 if cores() == 1 else 1))
     assert ladder._too_long(short.value, climb.budget).startswith("its other 2 networks would take about ")
+
+
+def test_what_is_left_in_the_middle_of_the_others_still_says_what_it_needs(recipe, tmp_path):
+    """Also where the others take longer than the first one did."""
+    clock = Clock()
+    climb = climb_of(recipe, tmp_path, Budget(10.0, clock))
+    climb._fit("mlp", climb.recipe_of("mlp"), climb._heard(rung("mlp").feature), [task_of(climb, 0)])
+    climb._note("mlp", seconds=1e-6)
+    clock.step = 1.5  # as soon as there is work to do, it takes longer than the first network promised
+    with pytest.raises(OutOfTime, match="its networks") as short:
+        climb.reach("mlp")
+    assert short.value.needs is not None
+    assert short.value.needs > 0
+
+
+def task_of(climb: Climb, i: int) -> Task:
+    split, seed = climb.cells[i]
+    return Task(split.positions(TRAIN), split.positions(VALIDATION), seed)
 
 
 def test_a_network_is_left_in_the_middle_and_ends_the_same(recipe, tmp_path):

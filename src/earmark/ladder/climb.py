@@ -214,9 +214,12 @@ class Climb:
         others, needs = self._others(name, len(tasks))
         if not self.budget.holds(needs):
             raise OutOfTime(f"its other {others} networks" if others > 1 else "its other network", needs)
-        began = time.perf_counter()
+        # Of the one that is at work a share is missing; those after it have not begun.
         return fit(
-            tasks, self._watched(lambda share: max(needs - (time.perf_counter() - began), 0.0) or None)
+            tasks,
+            self._watched(
+                lambda share: self._others(name, len(tasks))[1] + (1 - share) * self._seconds(name)
+            ),
         )
 
     def _others(self, name: str, networks: int) -> tuple[int, float]:
@@ -232,7 +235,7 @@ class Climb:
         if others and not self.budget.holds(needs):
             raise OutOfTime(f"its {others} inner networks", needs)
 
-    def _watched(self, needs: Callable[[float], float | None]) -> Callable[..., None]:
+    def _watched(self, needs: Callable[[float], float]) -> Callable[..., None]:
         """Return what is told of epochs; it ends the work when there is no time left."""
 
         def told(task: int, total: int, rows: int, epochs: int, entry: dict[str, float]) -> None:
