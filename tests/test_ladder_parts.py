@@ -208,6 +208,7 @@ def test_a_damaged_line_of_trials(recipe, tmp_path):
 # The command
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
 def test_killed_while_tuning_and_run_again(tone_set, tmp_path):
     """The same trials, and the same choice, as without the kill; and a recipe that trains."""
