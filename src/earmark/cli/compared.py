@@ -83,7 +83,7 @@ def show(found: Compared, words: list[str]) -> None:
         show_curve(out, found.curve, _SCORE[chosen.main])
     if found.tuned is not None:
         show_tuned(out, found.tuned)
-        words = [*found.tuned.words, *words]
+        words = [*words, *found.tuned.words]  # what stands last holds
     if found.untuned:
         out.print(on_one_line(f"Not tuned: {found.untuned}"), markup=False, style="yellow")
     data = options.typed(found.recipe.data)
@@ -185,8 +185,8 @@ def show_tuned(out: Console, tuned: Tuned) -> None:
     else:
         out.print(f"\n[bold]Better settings of {escape(tuned.rung)}:[/] {escape(shlex.join(tuned.words))}")
         out.print(
-            f"On recordings of the training part, {score} {gain} beside the usual ones; the best of {tried},",
-            end="",
+            f"On recordings of the training part, {score} {gain}"
+            f"\nbeside the usual ones; the best of {tried}, so that chance has a part in it."
         )
         out.print("\nso that chance has a part in it.")
     low, high = tuned.test_interval
