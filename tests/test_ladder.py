@@ -224,7 +224,7 @@ def climb_of(recipe: Recipe, folder: Path, budget: Budget) -> Climb:
 def test_after_the_first_network_it_is_known_what_the_others_take(recipe, tmp_path):
     clock = Clock()
     climb = climb_of(recipe, tmp_path, Budget(10.0, clock))
-    climb._note("mlp", seconds=2.9, first=True)  # as measured before
+    climb.kept.note("mlp", seconds=2.9, first=True)  # as measured before
     clock.now = 8.0
     with pytest.raises(OutOfTime) as short:
         climb.reach("mlp")
@@ -238,7 +238,7 @@ def test_what_is_left_in_the_middle_of_the_others_still_says_what_it_needs(recip
     clock = Clock()
     climb = climb_of(recipe, tmp_path, Budget(10.0, clock))
     climb._fit("mlp", climb.recipe_of("mlp"), climb._heard(rung("mlp").feature), [task_of(climb, 0)])
-    climb._note("mlp", seconds=1e-6)
+    climb.kept.note("mlp", seconds=1e-6)
     clock.step = 1.5  # as soon as there is work to do, it takes longer than the first network promised
     with pytest.raises(OutOfTime, match="its networks") as short:
         climb.reach("mlp")

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,22 +19,22 @@ from earmark.errors import DataError
 from earmark.evaluate import Scored, joined
 from earmark.extract import Progress, extract_tables, fill
 from earmark.features import feature_to_dict, resolved
-from earmark.files import write_json
 from earmark.fitting import Lesson, Voices, bundle_of, decision_of, fit_all
 from earmark.inputs import take
 from earmark.ladder.budget import Budget, OutOfTime
 from earmark.ladder.cost import Cost, cost_of, some_sounds
+from earmark.ladder.kept import Kept
 from earmark.ladder.names import BLEND
 from earmark.listener import Listener
-from earmark.models import Blend
+from earmark.models import Blend, model_to_dict
 from earmark.outcome import Prepared
 from earmark.predict import Predictor
 from earmark.recipe import Recipe
 from earmark.rungs import rung
-from earmark.runs import read_object
+from earmark.settings import to_dict
 from earmark.split import TEST, TRAIN, VALIDATION, Split
 from earmark.store import Store
-from earmark.train import Task, checkpoint
+from earmark.train import Task
 from earmark.types import Feature, FeatureTable, Waveform
 
 _PLAIN = DecideSettings(folds=0, unknown="off")
@@ -100,6 +99,11 @@ class Climb:
     given: Recipe | None = None
     _tables: dict[Feature, FeatureTable] = field(default_factory=dict)
 
+    @cached_property
+    def kept(self) -> Kept:
+        """What was trained and measured."""
+        return Kept(self.folder)
+
     def reach(self, name: str, members: Sequence[str] = ()) -> Reached:
         """Train a rung on every fold and let it speak; ``members`` are those of a blend, tried before.
 
@@ -111,9 +115,10 @@ class Climb:
             Of any kind, as the parts raise it.
         """
         recipe = self.recipe_of(name, members)
-        kept = self._kept(name, members)
-        if kept is not None:
-            return kept
+        identity = self._identity(name, members)
+        found = self.kept.read(name, identity)
+        if found is not None:
+            return self._reached(name, *found, members)
         tables = [self._heard(own.feature) for own in recipe.rungs()]
         ready = replace(self.ready, tables=tuple(tables))
         lessons = [Lesson.of(split, seed, recipe) for split, seed in self.cells]
@@ -130,15 +135,15 @@ class Climb:
         said = [self._said(bundle, ready, lesson) for bundle, lesson in zip(bundles, lessons, strict=True)]
         cost = self._cost(name, bundles[0], members) if self.measured else Cost(0.0, 0.0, 0.0)
         networks = 1 + len(lessons[0].inner)
-        seconds = networks * sum(self._seconds(own) for own in members or (name,))
-        self._keep(name, said, seconds, cost, members)
+        seconds = networks * sum(self.kept.seconds(own) for own in members or (name,))
+        self.kept.write(name, identity, said, seconds, cost)
         return self._reached(name, said, seconds, cost, members)
 
     def _cost(self, name: str, bundle: Bundle, members: Sequence[str]) -> Cost:
-        cost = cost_of(bundle, self._sounds, self._place(name) / "model.earmark")
+        cost = cost_of(bundle, self._sounds, self.kept.place(name) / "model.earmark")
         for own in members:  # no blend is quicker than a part of it, whatever the clock says
-            cost = replace(cost, predict_ms=max(cost.predict_ms, self._measured(own)["predict_ms"]))
-        self._note(name, predict_ms=cost.predict_ms)
+            cost = replace(cost, predict_ms=max(cost.predict_ms, self.kept.measured(own)["predict_ms"]))
+        self.kept.note(name, predict_ms=cost.predict_ms)
         return cost
 
     def recipe_of(self, name: str, members: Sequence[str] = ()) -> Recipe:
@@ -158,14 +163,8 @@ class Climb:
         if feature == self.ready.table.feature:
             return self.ready.table
         if feature not in self._tables:
-            fill(
-                self.ready.dataset,
-                [feature],
-                Store(),
-                self.engine or Local(),
-                self._watched_features(),
-                self.listener.noted,
-            )
+            where, told = self.engine or Local(), self._watched_features()
+            fill(self.ready.dataset, [feature], Store(), where, told, self.listener.noted)
             wanted = [self.ready.table.feature, feature]
             _, table = extract_tables(self.ready.dataset, wanted, self.engine, self.listener.noted)
             lost = np.setdiff1d(self.ready.table.rows, table.rows)
@@ -195,7 +194,7 @@ class Climb:
 
     def _fit(self, name: str, recipe: Recipe, table: FeatureTable, tasks: list[Task]) -> list[Voices]:
         """Train all networks of one plain rung: the first alone, which tells what the others will take."""
-        place, rows = self._place(name), self.ready.rows
+        place, rows = self.kept.place(name), self.ready.rows
         classes = len(self.ready.dataset.labels)
 
         def fit(some: list[Task], told: Callable[..., None]) -> list[Voices]:
@@ -204,13 +203,13 @@ class Climb:
         if not self.budget.left:
             raise OutOfTime("its first network")
         began = time.perf_counter()
-        known = self._seconds(name)
+        known = self.kept.seconds(name)
         try:
             fit(tasks[:1], self._watched(lambda share: self._rest(began, share)))
         finally:
-            if not self._measured(name).get("first"):
-                self._note(name, seconds=known + time.perf_counter() - began)
-        self._note(name, first=True)
+            if not self.kept.measured(name).get("first"):
+                self.kept.note(name, seconds=known + time.perf_counter() - began)
+        self.kept.note(name, first=True)
         others, needs = self._others(name, len(tasks))
         if not self.budget.holds(needs):
             raise OutOfTime(f"its other {others} networks" if others > 1 else "its other network", needs)
@@ -218,14 +217,14 @@ class Climb:
         return fit(
             tasks,
             self._watched(
-                lambda share: self._others(name, len(tasks))[1] + (1 - share) * self._seconds(name)
+                lambda share: self._others(name, len(tasks))[1] + (1 - share) * self.kept.seconds(name)
             ),
         )
 
     def _others(self, name: str, networks: int) -> tuple[int, float]:
         """Return how many networks of a plain rung are not there yet, and about how many seconds they will take."""
-        others = max(0, networks - len(list(self._place(name).glob("network-*.safetensors"))))
-        needs = self._seconds(name) * others
+        others = max(0, networks - self.kept.networks(name))
+        needs = self.kept.seconds(name) * others
         return others, needs / min(cores(), others) if needs > _SIDE_BY_SIDE else needs
 
     def _room_for(self, members: Sequence[str], networks: int) -> None:
@@ -271,49 +270,12 @@ class Climb:
     def _sounds(self) -> list[Waveform]:
         return some_sounds(self.ready.dataset, self.ready.table.rows)
 
-    # What was trained and measured is kept, so that the same command goes on where it was.
-
-    def _place(self, name: str) -> Path:
-        place = self.folder / name.replace(":", "-")
-        place.mkdir(parents=True, exist_ok=True)
-        return place
-
-    def _measured(self, name: str) -> dict[str, Any]:
-        file = self._place(name) / "measured.json"
-        return read_object(file) if file.exists() else {}
-
-    def _note(self, name: str, **measured: Any) -> None:
-        write_json(self._place(name) / "measured.json", {**self._measured(name), **measured})
-
-    def _seconds(self, name: str) -> float:
-        return float(self._measured(name).get("seconds", 0.0))
-
     def _identity(self, name: str, members: Sequence[str]) -> str:
+        """Return what tells one rung's answers from another's, in the run of one data set and split."""
         rungs = self.recipe_of(name, members).rungs()
         heard = [feature_to_dict(resolved(own.feature)) for own in rungs]
-        return json.dumps([name, heard, len(self.cells)])
-
-    def _keep(
-        self,
-        name: str,
-        said: Sequence[NDArray[np.float32]],
-        seconds: float,
-        cost: Cost,
-        members: Sequence[str],
-    ) -> None:
-        arrays = {str(i): own for i, own in enumerate(said)}
-        numbers = {"seconds": seconds, "cost": [cost.features_ms, cost.predict_ms, cost.file_kb]}
-        place = self._place(name) / "said.safetensors"
-        checkpoint.write(place, arrays, {**numbers, "members": list(members)}, self._identity(name, members))
-
-    def _kept(self, name: str, members: Sequence[str]) -> Reached | None:
-        place = self._place(name) / "said.safetensors"
-        found = checkpoint.read(place, self._identity(name, members))
-        if found is None:
-            return None
-        arrays, numbers = found
-        said = [arrays[str(i)] for i in range(len(self.cells))]
-        return self._reached(name, said, numbers["seconds"], Cost(*numbers["cost"]), numbers["members"])
+        about = [heard, [[model_to_dict(own.model), to_dict(own.train)] for own in rungs]]
+        return json.dumps([name, about, len(self.cells)])
 
     def _reached(
         self,
