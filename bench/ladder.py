@@ -51,7 +51,7 @@ DATA = {
     "esc10": ("esc10", "auto", ""),
     "fsdd": ("fsdd/recordings", "pattern", "{label}_{group}_{take}.wav"),
 }
-WEIGHTS = "yamnet/yamnet_scores_emb.tflite"
+WEIGHTS = "yamnet/yamnet.tflite"
 TIMED = "esc10"
 
 

@@ -17,10 +17,11 @@ from conftest import ROOT
 def bench(monkeypatch):
     """The modules that make the table and the picture."""
     monkeypatch.syspath_prepend(str(ROOT / "bench"))
+    import ladder
     import plot
     import table
 
-    return SimpleNamespace(plot=plot, table=table)
+    return SimpleNamespace(ladder=ladder, plot=plot, table=table)
 
 
 def test_a_section_survives_its_trip_between_processes(bench):
@@ -78,3 +79,22 @@ def test_the_committed_results_meet_every_bar():
     results = (ROOT / "bench" / "results.md").read_text()
     assert results.count(": met |") >= 8
     assert "not met" not in results
+
+
+@pytest.mark.data
+@pytest.mark.slow
+def test_a_tenth_of_the_ladder(bench, data_root, yamnet_file, tmp_path, monkeypatch):
+    """Every rung and both blends on one fold of real clips, and under each degradation: better than chance."""
+    for name in ("EARMARK_ENCODERS", "EARMARK_STORE"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    arguments = [data_root, yamnet_file.parent.parent, "--tenth", "--only", "esc10", "--folder", tmp_path]
+    done = subprocess.run(
+        [sys.executable, "bench/ladder.py", *map(str, arguments)], cwd=ROOT, capture_output=True, text=True,
+        timeout=900,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "tenth" / "esc10.json").read_text())
+    assert all(0.15 < seeds[0][0] <= 1 for seeds in found["scores"].values())
+    assert found["scores"]["encoder:yamnet"][0][0] > 0.9
+    lines = bench.ladder.report(dict.fromkeys(bench.ladder.DATA, found), {"cnn": (1.0, 2.0)})
+    assert sum(line.startswith("| blend with yamnet |") for line in lines) == 3

@@ -119,9 +119,9 @@ def test_help_loads_next_to_nothing():
     heavy = [*HEAVY, "numpy", "onnxruntime", "soundfile", "soxr", "rich.progress", "rich.live"]
     assert not loaded & set(heavy)
     assert {m for m in loaded if m.startswith("earmark.")} == {
-        "earmark.cli", "earmark.cli.app", "earmark.cli.frame", "earmark.cli.labels", "earmark.cli.options",
-        "earmark.cli.relabel", "earmark.cli.report", "earmark.cli.store", "earmark.cli.suspects", "earmark.cli.words",
-            "earmark.errors",
+        "earmark.cli", "earmark.cli.app", "earmark.cli.compare_models", "earmark.cli.frame", "earmark.cli.labels",
+        "earmark.cli.options", "earmark.cli.relabel", "earmark.cli.report", "earmark.cli.store",
+        "earmark.cli.suspects", "earmark.cli.words", "earmark.errors",
     }  # fmt: skip
 
 

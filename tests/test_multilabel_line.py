@@ -333,3 +333,27 @@ def test_the_page_of_a_run_is_not_made_of_several_labels(judged):
         RunError, match=r"is of clips with several labels, and the page shows runs of exactly one"
     ):
         write_report(judged["mlp"])
+
+
+@pytest.mark.parametrize(
+    ("model", "values"),
+    [
+        ("dictionary", {"model.words": 48, "model.components": 24}),
+        ("rocket", {"model.kernels": 64}),
+        ("cnn", {"train.epochs": 12}),
+        ("blend", {"model.rungs": ["mlp", "dictionary"], "decide.folds": 3}),
+    ],
+)
+def test_every_rung_answers_each_label_for_itself(model, values, mixtures, tmp_path):
+    if model == "cnn":
+        pytest.importorskip("torch")
+    made = recipe(mixtures).with_values({"model.name": model, "decide.folds": 2, **values})
+    result = pipeline.train(made, tmp_path / "m.earmark", tmp_path / "runs")
+    report = result.report.to_dict()
+    assert report["map"] > 0.75
+    predictor = Predictor.open(result.bundle)
+    rows = table(result.run / "predictions.csv")
+    scores = np.array([[float(row[label]) for label in LABELS] for row in rows])
+    assert (np.abs(scores.sum(axis=1) - 1) > 0.05).any()
+    one = predictor.predict(str(mixtures.parent / rows[0]["path"]))
+    np.testing.assert_allclose([one.scores[label] for label in LABELS], scores[0], atol=1e-4)

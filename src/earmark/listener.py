@@ -35,8 +35,8 @@ class Listener(Protocol):
     def noted(self, text: str) -> None:
         """Something is odd, and was dealt with."""
 
-    def divided(self, splits: Sequence[Split], dataset: Dataset) -> None:
-        """The clips have roles: one split for training, several for evaluation."""
+    def divided(self, splits: Sequence[Split], dataset: Dataset, random: bool = True) -> None:
+        """The clips have roles: one split for training, several for evaluation, beside them maybe a random one."""
 
     def run(self, run: Run) -> None:
         """The run has a folder."""

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from earmark import novelty, record, runs
 from earmark.bundle import SUFFIX, Bundle, group_hash, read_bundle, write_bundle
 from earmark.data import DataSettings, open_data
+from earmark.dataset import Dataset
 from earmark.decide import Decision
 from earmark.engine import Engine, Local
 from earmark.errors import DataError, SettingError, SplitError
@@ -62,7 +63,7 @@ from earmark.train import Fitted
 from earmark.types import Feature, IntArray
 
 RUNS = Path("runs")
-_MOST_SEEDS = 100
+MOST_SEEDS = 100
 _MOST_JUDGED = 20_000  # labels: of more it takes minutes, and gigabytes
 
 
@@ -150,11 +151,11 @@ def evaluate(
     leave_one_class_out
         Judge as well how well clips of a class that was not learnt are told: `earmark.novelty`.
     """
-    if not 1 <= seeds <= _MOST_SEEDS:
-        raise SettingError(f"The number of seeds is {seeds}, but must be from 1 to {_MOST_SEEDS}.")
+    if not 1 <= seeds <= MOST_SEEDS:
+        raise SettingError(f"The number of seeds is {seeds}, but must be from 1 to {MOST_SEEDS}.")
     listener = listener or Silent()
     recipe = replace(recipe, feature=resolved(recipe.feature))
-    draws = [_reseeded(recipe, i) for i in range(seeds)]
+    draws = [reseeded(recipe, i) for i in range(seeds)]
     ready = prepare(recipe, listener, engine)
     folds = [cross_validation(ready.rows, recipe.split, draw.split.seed) for draw in draws]
     random = random_split(ready.rows, recipe.split)
@@ -354,7 +355,7 @@ def _marks(ready: Prepared, positions: IntArray, bundle: Bundle) -> NDArray[np.b
     return marks
 
 
-def _reseeded(recipe: Recipe, by: int) -> Recipe:
+def reseeded(recipe: Recipe, by: int) -> Recipe:
     """Return the recipe with each seed greater by ``by``."""
     split = replace(recipe.split, seed=recipe.split.seed + by)
     return replace(recipe, split=split, train=replace(recipe.train, seed=recipe.train.seed + by))
@@ -386,14 +387,19 @@ def _open_run(
     name = f"{ready.dataset.name}-{action}-{recipe.model.name}"
     with runs.open_run(base, name, [action, tables, seeds, *more, runs.versions()]) as run:
         listener.run(run)
-        where = recipe.data.path  # so that it runs from any folder, and without a key that a URI may hold
-        whole = shown(where) if is_uri(where) else str(Path(where).resolve())
-        log = recipe.data.corrections
-        log = log if log in ("", "none") else str(Path(log).resolve())
-        data = replace(recipe.data, path=whole, corrections=log)
-        run.write_text("recipe.toml", replace(recipe, data=data).to_toml())
+        write_recipe(run, recipe)
         record.write_problems(run, ready)
         yield run
+
+
+def write_recipe(run: runs.Run, recipe: Recipe, name: str = "recipe.toml") -> None:
+    """Write a recipe so that it runs from any folder, and without a key that a URI may hold."""
+    where = recipe.data.path
+    whole = shown(where) if is_uri(where) else str(Path(where).resolve())
+    log = recipe.data.corrections
+    log = log if log in ("", "none") else str(Path(log).resolve())
+    data = replace(recipe.data, path=whole, corrections=log)
+    run.write_text(name, replace(recipe, data=data).to_toml())
 
 
 def _provenance(
@@ -473,12 +479,6 @@ def _judge(
     dataset = ready.dataset
     score = "accuracy" if dataset.exclusive else "map"
     seeds = [list((s.accuracies() if s.exclusive else s.maps()).values()) for s in scored]
-    if splits[0].rule == "official":
-        told = f"official folds {', '.join(str(s.test_fold) for s in splits)}"
-        told += f" of {dataset.official_folds}" if dataset.official_folds else ""
-    else:
-        held_out = {"random": "clips", "grouped": "recordings" if dataset.grouping else "files"}
-        told = f"{len(splits)} folds, {held_out[splits[0].rule]} held out"
     folds = [
         {
             "fold": i + 1 if split.test_fold is None else split.test_fold,
@@ -488,4 +488,14 @@ def _judge(
         }
         for i, (split, s, of_seeds) in enumerate(zip(splits, scored, seeds, strict=True))
     ]
+    told = protocol(splits, dataset)
     return Judged(told, _report(scored, dataset.labels, recipe.split.seed, decisions), folds)
+
+
+def protocol(splits: Sequence[Split], dataset: Dataset) -> str:
+    """Return how was tested, for a person: ``"official folds 1, 2, 3 of 10"``."""
+    if splits[0].rule == "official":
+        told = f"official folds {', '.join(str(s.test_fold) for s in splits)}"
+        return told + (f" of {dataset.official_folds}" if dataset.official_folds else "")
+    held_out = {"random": "clips", "grouped": "recordings" if dataset.grouping else "files"}
+    return f"{len(splits)} folds, {held_out[splits[0].rule]} held out"

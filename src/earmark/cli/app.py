@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from earmark.cli import options
+from earmark.cli.compare_models import compare_models
 from earmark.cli.frame import app, command
 from earmark.cli.labels import labels
 from earmark.cli.relabel import relabel
@@ -355,6 +356,7 @@ def run(recipe: str, output: Path | None, changes: tuple[str, ...], **how: Any) 
     return _train(made, output, **how)
 
 
+app.add_command(compare_models)
 app.add_command(report)
 app.add_command(suspects)
 app.add_command(relabel)

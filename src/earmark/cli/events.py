@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from earmark.cli.progress import Terminal
@@ -18,6 +19,7 @@ from earmark.split import Split
 if TYPE_CHECKING:
     from earmark.extract import Progress
     from earmark.fetch import Plan
+    from earmark.ladder import LeftOut, Point, Step, Trial
 
 _INTERVAL = 0.5  # seconds between two events of one kind
 
@@ -101,9 +103,18 @@ class Events:
         """Something is odd, and was dealt with."""
         self._tell("note", text=text)
 
-    def divided(self, splits: Sequence[Split], dataset: Dataset) -> None:
+    def divided(self, splits: Sequence[Split], dataset: Dataset, random: bool = True) -> None:
         """The clips have roles."""
         self._tell("split", rule=splits[0].rule, folds=len(splits), counts=dict(splits[0].counts))
+
+    def step(self, tried: Step | LeftOut | Point | Trial) -> None:
+        """A rung of a comparison was tried, or left out; or a point of its learning curve, or some settings, were."""
+        from earmark.ladder import Point, Trial
+
+        if isinstance(tried, Point | Trial):
+            self._tell("trial" if isinstance(tried, Trial) else "curve", **asdict(tried))
+        else:
+            self._tell("rung", **tried.to_dict())
 
     def run(self, run: Run) -> None:
         """The run has a folder."""

@@ -24,6 +24,7 @@ from earmark.types import Problem
 if TYPE_CHECKING:
     from earmark.extract import Progress
     from earmark.fetch import Plan
+    from earmark.ladder import LeftOut, Point, Step, Trial
 
 _REFRESH = 10  # a second
 _CLASSES = 12  # named before "and so many more"
@@ -152,7 +153,7 @@ class Terminal:
         """Say what was odd."""
         self.say("", text, "yellow")
 
-    def divided(self, splits: Sequence[Split], dataset: Dataset) -> None:
+    def divided(self, splits: Sequence[Split], dataset: Dataset, random: bool = True) -> None:
         """Say how the clips were divided, and what is odd about it."""
         one = splits[0]
         if len(splits) == 1:
@@ -160,10 +161,8 @@ class Terminal:
             fold = f", fold {one.test_fold} tested" if one.test_fold is not None else ""
             self.say("Split", f"{one.rule}{fold}: {counts}")
         else:
-            self.say(
-                "Split",
-                f"{one.rule}, {len(splits)} folds, each tested once; and one random split beside them",
-            )
+            beside = "; and one random split beside them" if random else ""
+            self.say("Split", f"{one.rule}, {len(splits)} folds, each tested once{beside}")
         unused = sum(s.counts.get("unused", 0) for s in splits)
         if unused:
             why = "a copy of a test clip, or without a fold"
@@ -206,6 +205,12 @@ class Terminal:
             return " · ".join([*parts, f"{self._rows / self._elapsed:,.0f} clips/s"])
 
         self._draw(text)
+
+    def step(self, tried: Step | LeftOut | Point | Trial) -> None:
+        """Say what came of a rung of a comparison, of a part of the recordings, or of settings."""
+        from earmark.cli.compared import in_a_line
+
+        self.say(*in_a_line(tried))
 
     def say(self, stage: str, text: str, style: str = "") -> None:
         """Print one line that stays."""

@@ -224,25 +224,19 @@ def _interval_of_map(folds: list[Scored], seed: int) -> tuple[float, float]:
     The labels that occur are those of the draw. Average precision over few clips is too high, and that of a draw, in
     which clips stand several times, higher again: what draws are too high on average is taken away.
     """
-    one, own = _together(folds)
+    one, own = together(folds)
     n = int(own.max(initial=-1)) + 1
     if n < LEAST_GROUPS:
         return 0.0, 1.0
     draws = max(_LEAST_DRAWS, min(RESAMPLES, _WORK // max(one.probabilities.size, 1)))
     rng, at_once = np.random.default_rng([seed, 3]), max(1, _AT_ONCE // len(own))
-
-    def means(drawn: NDArray[np.float32]) -> NDArray[np.float64]:
-        each = [_drawn_map(one, rows, own, drawn) for rows in one.by_seed().values()]
-        mean: NDArray[np.float64] = np.mean(each, axis=0)
-        return mean
-
-    centre = float(means(np.ones((1, n), np.float32))[0])
+    centre = float(maps_of_draws(one, own, np.ones((1, n), np.float32))[0])
     if not np.isfinite(centre):
         return 0.0, 1.0
     found = np.concatenate(
         [
-            means(rng.multinomial(n, np.full(n, 1 / n), size=min(at_once, draws - begin)).astype(np.float32))
-            for begin in range(0, draws, at_once)
+            maps_of_draws(one, own, rng.multinomial(n, np.full(n, 1 / n), size=size).astype(np.float32))
+            for size in (min(at_once, draws - begin) for begin in range(0, draws, at_once))
         ]
     )
     found = found[np.isfinite(found)]
@@ -250,7 +244,27 @@ def _interval_of_map(folds: list[Scored], seed: int) -> tuple[float, float]:
     return max(0.0, low), min(1.0, high)
 
 
-def _together(folds: list[Scored]) -> tuple[Scored, IntArray]:
+def maps_of_draws(fold: Scored, own: IntArray, drawn: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the mean average precision of each draw, the mean over seeds; NaN where no label occurs.
+
+    Parameters
+    ----------
+    own
+        int64[rows]: the recording of each row, from 0, as `together` gives it.
+    drawn
+        float32[draws, recordings]: how often each counts.
+    """
+    at_once = max(1, _AT_ONCE // max(len(own), 1))
+    seeds = fold.by_seed().values()
+    found = [
+        np.mean([_drawn_map(fold, rows, own, drawn[begin : begin + at_once]) for rows in seeds], axis=0)
+        for begin in range(0, len(drawn), at_once)
+    ]
+    whole: NDArray[np.float64] = np.concatenate(found)
+    return whole
+
+
+def together(folds: list[Scored]) -> tuple[Scored, IntArray]:
     """Return the answers of all folds as those of one, and a number for each recording of each fold, from 0."""
     names, begin = [], 0
     for fold in folds:

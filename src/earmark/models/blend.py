@@ -37,6 +37,7 @@ class Blend:
     default_feature: ClassVar[dict[str, Any]] = {}
     train_defaults: ClassVar[dict[str, Any]] = {}
     inner_folds: ClassVar[int] = 3
+    search: ClassVar[dict[str, tuple[Any, ...]]] = {}  # its rungs' are theirs
 
     rungs: tuple[str, ...] = ("linear", "dictionary", "cnn")
 

@@ -75,6 +75,11 @@ class Cnn:
     inner_folds: ClassVar[int] = 2  # for calibration
     default_feature: ClassVar[dict[str, Any]] = {"name": "log_mel", "n_mels": 64, "n_fft": 1024}
     train_defaults: ClassVar[dict[str, Any]] = {"epochs": 40, "learning_rate": 3e-3, "patience": 0}
+    search: ClassVar[dict[str, tuple[Any, ...]]] = {
+        "train.learning_rate": (1e-3, 3e-3, 1e-2),
+        "model.weight_decay": (0.01, 0.05, 0.2),
+        "model.mixup": (0.0, 0.5),
+    }
 
     channels: tuple[int, ...] = (16, 32, 64, 128, 128)
     window: int = 128

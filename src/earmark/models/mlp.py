@@ -35,6 +35,11 @@ class Mlp:
     default_feature: ClassVar[dict[str, Any]] = {"name": "mfcc"}
     train_defaults: ClassVar[dict[str, Any]] = {}
     inner_folds: ClassVar[int] = 5  # for calibration
+    search: ClassVar[dict[str, tuple[Any, ...]]] = {
+        "model.hidden": ((100, 200, 100), (128,), (512,), (256, 256)),
+        "model.dropout": (0.2, 0.5, 0.7),
+        "train.learning_rate": (3e-4, 1e-3, 3e-3),
+    }
 
     hidden: tuple[int, ...] = (100, 200, 100)
     dropout: float = 0.5

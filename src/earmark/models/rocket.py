@@ -53,6 +53,11 @@ class Rocket:
     default_feature: ClassVar[dict[str, Any]] = {"name": "log_mel", "n_mels": 64, "n_fft": 1024}
     train_defaults: ClassVar[dict[str, Any]] = {}
     inner_folds: ClassVar[int] = 5  # for calibration
+    search: ClassVar[dict[str, tuple[Any, ...]]] = {
+        "model.kernels": (192, 384, 768),
+        "model.thresholds": (2, 4, 8),
+        "model.penalty": (0.03, 0.1, 0.3),
+    }
 
     kernels: int = 384
     thresholds: int = 4
