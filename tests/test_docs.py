@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import pkgutil
 import re
 import shlex
 import subprocess
@@ -57,6 +59,17 @@ def test_the_readme_runs_as_written(tmp_path):
         )
         assert done.returncode == 0, done.stderr
         assert done.stdout.splitlines()[-1] in ("rain", "engine", "drill")
+
+
+def test_examples_are_left_out_only_where_a_package_is_not_installed():
+    """An error in importing a module would otherwise hide its examples."""
+    found = pkgutil.walk_packages(package.__path__, "earmark.")
+    for name in (module.name for module in found if not module.name.endswith("__main__")):
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            lacks = (error.name or "earmark").partition(".")[0]
+            assert importlib.util.find_spec(lacks) is None, f"{name}: {error}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)

@@ -40,14 +40,13 @@ def fit_weights(
 
     Examples
     --------
-    One network knows, the other guesses:
+    One network is right four times in five, the other says the same of every clip:
 
     >>> truth = np.arange(60) % 2
-    >>> knows = np.stack([1 - 2 * truth, 2 * truth - 1], axis=1).astype(float)
-    >>> guesses = np.tile([[1.0, -1.0]], (60, 1))
-    >>> weights = fit_weights([knows, guesses], truth, np.arange(60))
-    >>> bool(weights[0] > 1), float(weights[1].round(3))
-    (True, 0.0)
+    >>> knows = np.eye(2)[np.where(np.arange(60) // 2 % 5 == 0, 1 - truth, truth)] * 2 - 1
+    >>> says_one = np.tile([[1.0, -1.0]], (60, 1))
+    >>> fit_weights([knows, says_one], truth, np.arange(60)).round(1).tolist()
+    [0.7, 0.0]
     """
     from scipy.optimize import minimize
 
