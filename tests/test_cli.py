@@ -146,7 +146,7 @@ def test_prediction_loads_nothing_of_training(tone_model, tone_set):
     [
         (
             ["trian"],
-            "train, evaluate, compare, predict, run, report, suspects, relabel, labels, store. Did you mean 'train'?",
+            "predict, run, compare-models, report, suspects, relabel, labels, store. Did you mean 'train'?",
         ),
         (["train", "--epochs", "5", "x"], "No such option '--epochs'"),
         (["train"], "Missing argument 'DATASET'"),
