@@ -153,6 +153,17 @@ def test_seeds_decide_and_the_worlds_random_numbers_are_left_alone(tmp_path):
     assert not same(one.arrays(), other.arrays())
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [{"epochs": 2}, {"batch_size": 6}, {"learning_rate": 1e-2}, {"class_weights": "none"}],
+    ids=lambda settings: next(iter(settings)),
+)
+def test_how_it_is_trained_makes_a_difference(settings, tmp_path):
+    one, _ = fit_cnn(courses(), task(), tmp_path / "one")
+    other, _ = fit_cnn(courses(**settings), task(), tmp_path / "other")
+    assert not same(one.arrays(), other.arrays())
+
+
 def test_clips_that_do_not_fit_in_memory_give_the_same(tmp_path, monkeypatch):
     from earmark.train.cnn import clips
 
