@@ -181,7 +181,8 @@ def recipe(tone_set: Path) -> Recipe:
     return small.with_data(str(tone_set), "auto", PATTERN)
 
 
-def test_what_the_budget_does_not_hold_is_named_and_gone_on_with(recipe, tmp_path):
+def test_what_the_budget_does_not_hold_is_named_and_gone_on_with(recipe, tmp_path, monkeypatch):
+    monkeypatch.setenv("EARMARK_STORE", str(tmp_path / "store"))  # in which there is nothing yet
     clock = Clock()
     told: list[object] = []
 
