@@ -88,7 +88,7 @@ def learn(
     """Train all lessons, and the networks of their inner divisions, together; return also the seconds it took."""
     splits = [(lesson.split, lesson.seed) for lesson in lessons]
     splits += [(split, lesson.seed) for lesson in lessons for split in lesson.inner]
-    tasks = [Task(split.positions(TRAIN), split.positions(VALIDATION), seed) for split, seed in splits]
+    tasks = [task_of(split, seed) for split, seed in splits]
     began = time.perf_counter()
     with (run.folder / "metrics.jsonl").open("a") as metrics:
 
@@ -112,12 +112,16 @@ def learn(
         decision = replace(decision, knows_silence=quiet)
         known = reference_of(ready, lesson.split) if decision.familiarity else None
         bundle = with_golden(bundle_of(recipe, ready, ready.dataset.labels, voices, weights, decision, known))
-        tested = lesson.split.positions(TEST)
-        logits = Predictor(bundle, self_test=False).logits(*(take(own, tested) for own in inputs))
+        logits = Predictor(bundle, self_test=False).logits(*ready.heard(lesson.split.positions(TEST)))
         raw = replace(decision, temperature=1.0)
         scored = (_scored(by, ready, lesson, by.probabilities(logits)) for by in (decision, raw))
         learnt.append(Learnt(lesson, voices, bundle, *scored))
     return learnt, seconds
+
+
+def task_of(split: Split, seed: int) -> Task:
+    """Return what one network learns from: a division without its test rows."""
+    return Task(split.positions(TRAIN), split.positions(VALIDATION), seed)
 
 
 def bundle_of(

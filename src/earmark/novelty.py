@@ -13,7 +13,6 @@ from earmark.engine import Engine
 from earmark.errors import DataError, SettingError
 from earmark.evaluate.separation import Floats, Sides, interval_of_draws, separation
 from earmark.fitting import Lesson, OnEpoch, Voices, bundle_of, decision_of, fit_all, reference_of
-from earmark.inputs import take
 from earmark.outcome import Prepared
 from earmark.predict import Predictor
 from earmark.recipe import Recipe
@@ -135,7 +134,7 @@ def _fit(
         ]
         place[moved] = moved
     whole = np.concatenate([np.arange(len(targets)), *[moved] * last])
-    inputs = [take(table.inputs, whole) for table in ready.tables]
+    inputs = ready.heard(whole)
     numbers = np.concatenate([targets, np.repeat(np.arange(last), count)])
     return fit_all(recipe, inputs, numbers, last, tasks, checkpoints, on_epoch, engine)
 
@@ -163,8 +162,7 @@ def _heard(
         names[left] = ready.dataset.labels[-1]
     bundle = bundle_of(recipe, ready, tuple(names), fitted[at], weights, decision, reference)
     tested = fold.positions(TEST)
-    inputs = (take(table.inputs, tested) for table in ready.tables)
-    confidences = Predictor(bundle, self_test=False).score(*inputs).max(axis=1)
+    confidences = Predictor(bundle, self_test=False).score(*ready.heard(tested)).max(axis=1)
     distances = reference.distances(ready.table.values[tested])
     scores = {
         "softmax": confidences.astype(np.float64),

@@ -10,12 +10,13 @@ from earmark.dataset import Dataset
 from earmark.decide import Decision
 from earmark.evaluate import Calibration, LabelReport, Report
 from earmark.extract import Done
+from earmark.inputs import Inputs, take
 from earmark.leakage import Leakage
 from earmark.recipe import Recipe
 from earmark.settings import to_dict
 from earmark.split import Rows, Split
 from earmark.train import Fitted
-from earmark.types import FeatureTable, Problem
+from earmark.types import FeatureTable, IntArray, Problem
 
 _LATER = ("seeds", "per_class", "confusion", "calibration", "clips", "groups")
 
@@ -44,6 +45,10 @@ class Prepared:
     def table(self) -> FeatureTable:
         """What the first rung hears: what clips are compared by."""
         return self.tables[0]
+
+    def heard(self, rows: IntArray) -> tuple[Inputs, ...]:
+        """Return for each rung what it hears of some rows."""
+        return tuple(take(table.inputs, rows) for table in self.tables)
 
     @property
     def problems(self) -> tuple[Problem, ...]:

@@ -40,7 +40,6 @@ from earmark.extract.copies import copies
 from earmark.features import resolved
 from earmark.features.landmarks import Marks
 from earmark.fitting import Lesson, learn
-from earmark.inputs import take
 from earmark.leakage import leakage
 from earmark.listener import Listener, Silent
 from earmark.outcome import EvaluateResult, Extracted, Judged, Prepared, TrainResult
@@ -248,7 +247,7 @@ def evaluate_bundle(
     exclusive = bundle.decision.exclusive
     targets = order[ready.rows.targets[positions]] if exclusive else _marks(ready, positions, bundle)
     units = ready.rows.joined[positions]
-    logits = Predictor(bundle).logits(*(take(table.inputs, positions) for table in ready.tables))
+    logits = Predictor(bundle).logits(*ready.heard(positions))
     scored, before = (
         Scored.of(by, positions, targets, units, by.probabilities(logits))
         for by in (bundle.decision, Decision(exclusive=exclusive))

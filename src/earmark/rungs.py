@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from earmark.encoders import PREFIX
 from earmark.errors import SettingError, UnknownNameError
 from earmark.features import FEATURES, feature_from_dict
 from earmark.models import MODELS, Model, model_from_dict
@@ -18,7 +19,6 @@ USUAL: dict[str, dict[str, Any]] = {
     "mfcc": {"statistics": ["mean", "std", "delta_mean", "delta_std"]},
 }
 LADDER = ("linear", "mlp", "dictionary", "rocket", "cnn")
-ENCODER = "encoder:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def rung(name: str, train: TrainSettings | None = None) -> Rung:
     'stats'
     """
     head, _, heard = name.partition(":")
-    if name.startswith(ENCODER):
+    if name.startswith(PREFIX):
         model = model_from_dict({"name": "linear"})
         feature = feature_from_dict({"name": "encoder", "encoder": heard})
     else:

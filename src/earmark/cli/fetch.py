@@ -15,12 +15,11 @@ from earmark import fetch as room
 from earmark.cli import show
 from earmark.cli.events import watcher
 from earmark.cli.words import on_one_line
-from earmark.encoders import ENCODERS, note_of
+from earmark.encoders import ENCODERS, PREFIX, note_of
 from earmark.encoders.weights import folder
 from earmark.errors import SettingError, UnknownNameError
 from earmark.fetch import DATASETS, Fetched
 from earmark.fetch.checksum import parse
-from earmark.fetch.encoder import PREFIX
 from earmark.files import size_text
 from earmark.readers.listing import count
 

@@ -7,4 +7,17 @@ from earmark.encoders.session import Session, session_of
 from earmark.encoders.weights import MOST_BYTES as MOST_WEIGHTS
 from earmark.encoders.weights import get, keep, note_of, remember
 
-__all__ = ["ENCODERS", "MOST_WEIGHTS", "Entry", "Session", "get", "keep", "note_of", "remember", "session_of"]
+PREFIX = "encoder:"  # of an encoder's name among data sets and rungs
+
+__all__ = [
+    "ENCODERS",
+    "MOST_WEIGHTS",
+    "PREFIX",
+    "Entry",
+    "Session",
+    "get",
+    "keep",
+    "note_of",
+    "remember",
+    "session_of",
+]

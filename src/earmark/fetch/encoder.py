@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from earmark.encoders import ENCODERS, MOST_WEIGHTS, Entry, Session, keep, note_of
+from earmark.encoders import ENCODERS, MOST_WEIGHTS, PREFIX, Entry, Session, keep, note_of
 from earmark.encoders.convert import yamnet_to_onnx
 from earmark.encoders.graph import embedding_graph
 from earmark.encoders.patches import BANDS, FRAMES
@@ -23,7 +23,6 @@ from earmark.fetch.registry import Source
 from earmark.fetch.told import Nobody, Told
 from earmark.files import size_text
 
-PREFIX = "encoder:"
 OWN = "own"
 
 

@@ -19,8 +19,7 @@ from earmark.errors import DataError
 from earmark.evaluate import Scored, joined
 from earmark.extract import Progress, extract_tables, fill
 from earmark.features import feature_to_dict, resolved
-from earmark.fitting import Lesson, Voices, bundle_of, decision_of, fit_all
-from earmark.inputs import take
+from earmark.fitting import Lesson, Voices, bundle_of, decision_of, fit_all, task_of
 from earmark.ladder.budget import Budget, OutOfTime
 from earmark.ladder.cost import Cost, cost_of, some_sounds
 from earmark.ladder.kept import Kept
@@ -32,7 +31,7 @@ from earmark.predict import Predictor
 from earmark.recipe import Recipe
 from earmark.rungs import rung
 from earmark.settings import to_dict
-from earmark.split import TEST, TRAIN, VALIDATION, Split
+from earmark.split import TEST, Split
 from earmark.store import Store
 from earmark.train import Task
 from earmark.types import Feature, FeatureTable, Waveform
@@ -123,7 +122,7 @@ class Climb:
         ready = replace(self.ready, tables=tuple(tables))
         lessons = [Lesson.of(split, seed, recipe) for split, seed in self.cells]
         splits = [*self.cells, *((inner, lesson.seed) for lesson in lessons for inner in lesson.inner)]
-        tasks = [Task(s.positions(TRAIN), s.positions(VALIDATION), seed) for s, seed in splits]
+        tasks = [task_of(split, seed) for split, seed in splits]
         if members:
             self._room_for(members, len(tasks))
         each = [
@@ -262,8 +261,7 @@ class Climb:
         return found
 
     def _said(self, bundle: Bundle, ready: Prepared, lesson: Lesson) -> NDArray[np.float32]:
-        tested = lesson.split.positions(TEST)
-        heard = (take(table.inputs, tested) for table in ready.tables)
+        heard = ready.heard(lesson.split.positions(TEST))
         return Predictor(bundle, self_test=False).score(*heard)
 
     @cached_property

@@ -6,20 +6,20 @@ import json
 from collections.abc import Sequence
 from importlib.util import find_spec
 
-from earmark.encoders import ENCODERS, note_of
+from earmark.encoders import ENCODERS, PREFIX, note_of
 from earmark.errors import MissingExtraError, SettingError
 from earmark.features import feature_to_dict
 from earmark.models import MODELS, Blend, Cnn
-from earmark.rungs import ENCODER, LADDER, Rung, rung, usual_feature
+from earmark.models.blend import MOST
+from earmark.rungs import LADDER, Rung, rung, usual_feature
 
 BLEND = Blend.name
-_MOST_BLENDED = 8
 
 
 def at_hand() -> tuple[str, ...]:
     """Return the rungs to try where none are named, the cheapest first: encoders where their weights are here."""
     plain = [name for name in LADDER if name in MODELS]
-    return (*plain, *(f"{ENCODER}{name}" for name in _encoders()), BLEND)
+    return (*plain, *(f"{PREFIX}{name}" for name in _encoders()), BLEND)
 
 
 def _encoders() -> list[str]:
@@ -69,7 +69,7 @@ def named(text: str) -> tuple[str, ...]:
 
 def blended(names: Sequence[str]) -> tuple[str, ...]:
     """Return the rungs that a blend of those that were run is made of."""
-    return tuple(names[:_MOST_BLENDED])
+    return tuple(names[:MOST])
 
 
 def train_words(name: str, members: Sequence[str] = ()) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from earmark.errors import SettingError
 from earmark.models.trained import Takes
 
-_MOST = 8
+MOST = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +42,9 @@ class Blend:
     rungs: tuple[str, ...] = ("linear", "dictionary", "cnn")
 
     def __post_init__(self) -> None:
-        if not 2 <= len(self.rungs) <= _MOST or len(set(self.rungs)) < len(self.rungs):
+        if not 2 <= len(self.rungs) <= MOST or len(set(self.rungs)) < len(self.rungs):
             raise SettingError(
-                f"[model] rungs is {list(self.rungs)}, but a blend is of 2 to {_MOST} different rungs."
+                f"[model] rungs is {list(self.rungs)}, but a blend is of 2 to {MOST} different rungs."
             )
         if "blend" in self.rungs:
             raise SettingError("[model] rungs has 'blend', but a blend is of plain rungs.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,8 @@ from earmark.files import write_atomically
 from earmark.models import model_to_dict
 from earmark.settings import to_dict
 from earmark.train.problem import Problem, State, Task, hash_arrays
+
+T = TypeVar("T")
 
 _ARRAYS = ("parameters", "first", "second", "best")
 _NUMBERS = ("steps", "epoch", "best_epoch", "best_accuracy", "best_loss", "done", "history")
@@ -34,7 +36,17 @@ def save(path: Path, state: State, task_identity: str) -> None:
 
 
 def load(path: Path, task_identity: str) -> State | None:
+    """Return the state in ``path``; see `restore`."""
+    return restore(State, path, task_identity)
+
+
+def restore(kind: type[T], path: Path, task_identity: str) -> T | None:
     """Return the state in ``path``, or ``None`` where there is none or it belongs to other data or settings.
+
+    Parameters
+    ----------
+    kind
+        What is made of the arrays and numbers that `write` was given, by their names.
 
     Raises
     ------
@@ -46,7 +58,7 @@ def load(path: Path, task_identity: str) -> State | None:
         return None
     held: dict[str, Any] = {**found[0], **found[1]}
     try:
-        return State(**held)
+        return kind(**held)
     except (KeyError, TypeError) as error:
         raise _damaged(path, error) from None
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from earmark.inputs import take
 from earmark.models.dictionary import Codebook, Dictionary, TrainedDictionary, patches_of
-from earmark.train.head import fit_head, learnt_rows
+from earmark.train.head import fit_head
 from earmark.train.problem import Problem, Task
 from earmark.types import FloatArray, IntArray
 
@@ -28,7 +28,7 @@ def fit_dictionary(
         When the loss is no longer finite.
     """
     rng = np.random.default_rng([task.seed, 1])
-    rows = learnt_rows(task)
+    rows = task.learnt
     codebook = learn_codebook(_sampled(problem, rows, model.frames, rng), model, rng)
     head, entry = fit_head(problem, task, codebook.pooled(take(problem.courses, rows)), model.penalty)
     return TrainedDictionary(codebook, head), entry

@@ -9,25 +9,20 @@ import numpy as np
 from earmark.models import Linear, Network
 from earmark.train.linear import fit_linear
 from earmark.train.problem import Problem, Task
-from earmark.types import FloatArray, IntArray
-
-
-def learnt_rows(task: Task) -> IntArray:
-    """Return the rows that are learnt from where nothing is kept aside to stop by: training, then validation."""
-    return np.concatenate([task.train, task.validation])
+from earmark.types import FloatArray
 
 
 def fit_head(
     problem: Problem, task: Task, vectors: FloatArray, penalty: float
 ) -> tuple[Network, dict[str, float]]:
-    """Fit logistic regression on a vector for each of `learnt_rows`, in their order.
+    """Fit logistic regression on a vector for each of `Task.learnt`, in their order.
 
     Raises
     ------
     FloatingPointError
         When the loss is no longer finite.
     """
-    rows, model = learnt_rows(task), Linear(penalty)
+    rows, model = task.learnt, Linear(penalty)
     inner = replace(problem, values=vectors, targets=problem.targets[rows], model=model)
     at = np.arange(len(rows))
     return fit_linear(inner, Task(at[: len(task.train)], at[len(task.train) :], task.seed), model)

@@ -36,7 +36,7 @@ class _Loss:
 
     def __init__(self, problem: Problem, task: Task) -> None:
         mean, scale = problem.statistics(task)
-        rows = np.concatenate([task.train, task.validation])
+        rows = task.learnt
         self._shape = problem.shape
         self._inputs = np.ones((len(rows), problem.vectors.shape[1] + 1), np.float32)
         np.multiply(problem.vectors[rows] - mean, scale, out=self._inputs[:, :-1])

@@ -43,6 +43,11 @@ class Task:
     validation: IntArray
     seed: int
 
+    @property
+    def learnt(self) -> IntArray:
+        """int64: what is learnt from where nothing is kept aside to stop by: training, then validation."""
+        return np.concatenate([self.train, self.validation])
+
 
 @dataclass(slots=True, eq=False)
 class State:

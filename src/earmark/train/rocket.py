@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from earmark.inputs import take
 from earmark.models.rocket import LENGTH, Kernels, Rocket, TrainedRocket, windows_of
-from earmark.train.head import fit_head, learnt_rows
+from earmark.train.head import fit_head
 from earmark.train.problem import Problem, Task
 from earmark.types import FloatArray
 
@@ -29,7 +29,7 @@ def fit_rocket(problem: Problem, task: Task, model: Rocket) -> tuple[TrainedRock
         When the loss is no longer finite.
     """
     rng = np.random.default_rng([task.seed, 2])
-    rows = learnt_rows(task)
+    rows = task.learnt
     learnt = take(problem.courses, rows)
     some = [learnt[int(i)] for i in rng.permutation(len(rows))[:_CLIPS]]
     kernels = set_kernels(some, model, rng)

@@ -19,7 +19,7 @@ from earmark.train.cnn.clips import Clips, band_statistics, open_clips, to_devic
 from earmark.train.cnn.device import choose_device, half, held
 from earmark.train.cnn.network import Statistics
 from earmark.train.cnn.ranks import Ranks, join
-from earmark.train.cnn.state import State, load, save
+from earmark.train.cnn.state import State, save
 from earmark.train.problem import Problem, Task
 from earmark.types import FloatArray, IntArray
 
@@ -39,7 +39,7 @@ def train(
     with held(settings.deterministic):
         ranks = join(device)
         identity = checkpoint.identity(problem, task)
-        found = load(path, identity) if ranks.rank == 0 else None
+        found = checkpoint.restore(State, path, identity) if ranks.rank == 0 else None
         state = found or State.fresh(settings, problem.classes, task.seed)
         state.share(ranks, device)
         fit = _Fit(problem, task, state, device, ranks)
@@ -64,7 +64,7 @@ class _Fit:
         self._settings = _settings(problem)
         self._problem, self._task, self._state = problem, task, state
         self._device, self._ranks = device, ranks
-        rows = np.concatenate([task.train, task.validation])
+        rows = task.learnt
         self._clips: Clips = open_clips(problem.courses, rows, device)
         self._mean, self._scale = band_statistics(problem.courses, rows)
         self._window = window(self._settings.window, self._clips.frames)

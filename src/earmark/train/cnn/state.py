@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from earmark.errors import RunError
-from earmark.files import write_atomically
 from earmark.models.cnn import Cnn
+from earmark.train import checkpoint
 from earmark.train.cnn.network import initial
 from earmark.train.cnn.ranks import Ranks
 from earmark.types import FloatArray
@@ -67,33 +66,5 @@ class State:
 
 def save(path: Path, state: State, identity: str) -> None:
     """Write ``state`` atomically."""
-    from safetensors.numpy import save as to_bytes
-
-    told = json.dumps({"epoch": state.epoch, "history": state.history})
     arrays = {name: getattr(state, name) for name in _ARRAYS}
-    write_atomically(path, to_bytes(arrays, {"identity": identity, "state": told}))
-
-
-def load(path: Path, identity: str) -> State | None:
-    """Return the state in ``path``, or ``None`` where there is none or it belongs to other data or settings.
-
-    Raises
-    ------
-    RunError
-        When the file is damaged.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    if not path.exists():
-        return None
-    try:
-        with safe_open(path, "numpy") as file:
-            metadata = file.metadata() or {}
-            if metadata.get("identity") != identity:
-                return None
-            arrays = {name: file.get_tensor(name).copy() for name in _ARRAYS}
-            return State(**arrays, **json.loads(metadata["state"]))
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(
-            f"{path}: this checkpoint is damaged ({error}). Delete it to train that network anew."
-        ) from None
+    checkpoint.write(path, arrays, {"epoch": state.epoch, "history": state.history}, identity)
