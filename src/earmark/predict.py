@@ -128,6 +128,10 @@ class Predictor:
         probabilities: FloatArray = self.score(*self._heard(waveform))[0]
         return probabilities
 
+    def hear(self, name: str, waveform: Waveform) -> Prediction:
+        """Score a sound that is in memory; ``name`` is the path in what is told of it."""
+        return self._prediction(name, waveform)
+
     def _heard(self, waveform: Waveform) -> list[FloatArray]:
         """Return what each network is fed, a batch of one."""
         return [values[None] for values in extract_each(self.bundle.features, waveform)]

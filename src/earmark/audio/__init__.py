@@ -69,11 +69,27 @@ def load(
 
 
 def decode(
-    path: Path, start: float | None = None, end: float | None = None, channel: Channel = "mean"
+    path: Path,
+    start: float | None = None,
+    end: float | None = None,
+    channel: Channel = "mean",
+    longest: float | None = None,
 ) -> Waveform:
-    """Decode, mix to mono and cut, at the file's own rate. Raises as `load` does."""
+    """Decode, mix to mono and cut, at the file's own rate. Raises as `load` does.
+
+    Parameters
+    ----------
+    longest
+        Seconds: a file whose header tells of more is refused before it is decoded, and one that turns out to have
+        more when it does. ``None`` takes what fits into memory.
+    """
     with open_sound(path, path, start) as sound:
-        return _mono(path, sound, start, end, channel)
+        if longest is not None:
+            limits.check_rate(path, sound.rate)
+            told = max(sound.frames or 0, sound.promised or 0) / sound.rate
+            if told > longest:
+                raise limits.longer(path, longest, told)
+        return _mono(path, sound, start, end, channel, longest)
 
 
 def decode_bytes(data: bytes, name: str, channel: Channel = "mean") -> Waveform:
@@ -122,10 +138,15 @@ def pieces(path: Path | str, sound: Sound, start: float | None, end: float | Non
 
 
 def _mono(
-    path: Path | str, sound: Sound, start: float | None, end: float | None, channel: Channel
+    path: Path | str,
+    sound: Sound,
+    start: float | None,
+    end: float | None,
+    channel: Channel,
+    longest: float | None = None,
 ) -> Waveform:
     which = column(path, channel, sound.channels)
-    rate, most = sound.rate, limits.MAX_SECONDS * sound.rate
+    rate, most = sound.rate, (longest or limits.MAX_SECONDS) * sound.rate
     parts: list[FloatArray] = []
     whole: FloatArray | None = None
     if sound.certain and sound.frames is not None:
@@ -142,7 +163,7 @@ def _mono(
         parts.append(part)
         count += len(part)
         if count > most:
-            raise limits.too_long(path)
+            raise limits.too_long(path) if longest is None else limits.longer(path, longest)
     if whole is None:
         whole = parts[0] if len(parts) == 1 else np.concatenate([*parts, np.empty(0, np.float32)])
     if count < limits.MIN_SECONDS * rate:

@@ -58,3 +58,9 @@ def too_long(path: Path | str) -> TooLongAudioError:
     return TooLongAudioError(
         path, f"more than {hours:g} h of sound; cut it with start and end in a table, or with --window"
     )
+
+
+def longer(path: Path | str, longest: float, told: float | None = None) -> TooLongAudioError:
+    """Return the error for more than ``longest`` seconds; ``told`` are those that the header tells of."""
+    how = "more" if told is None else f"{told:,.0f} s of sound by its header, and so more"
+    return TooLongAudioError(path, f"{how} than the {longest:,.0f} s of sound that are taken at once")

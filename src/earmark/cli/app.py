@@ -14,6 +14,7 @@ from earmark.cli.frame import app, command
 from earmark.cli.labels import labels
 from earmark.cli.relabel import relabel
 from earmark.cli.report import report
+from earmark.cli.serve import serve
 from earmark.cli.store import store
 from earmark.cli.suspects import suspects
 from earmark.errors import SettingError, UnknownNameError
@@ -357,6 +358,7 @@ def run(recipe: str, output: Path | None, changes: tuple[str, ...], **how: Any) 
 
 
 app.add_command(compare_models)
+app.add_command(serve)
 app.add_command(report)
 app.add_command(suspects)
 app.add_command(relabel)

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from earmark.engine import threads
@@ -50,7 +50,7 @@ class Local:
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result | Lost]:
         """Yield ``function(item)`` for each item, in order, or `Lost`; see `earmark.engine.Engine`."""
-        busy: list[_Process] = []
+        busy: list[Worker] = []
         packed = pack(function)
         lock = threading.Lock()
         stopped = False
@@ -79,10 +79,16 @@ class Local:
         yield from threads.ordered(one, items, self.workers, stop)
 
 
-class _Process:
-    """One worker process and the pipes to it."""
+class Worker:
+    """One worker process and the pipes to it. Whoever starts one closes it.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    settings
+        What its environment has beside this process's own.
+    """
+
+    def __init__(self, settings: Mapping[str, str] | None = None) -> None:
         self.surroundings = _surroundings()
         self._words = tempfile.TemporaryFile()  # noqa: SIM115  (for the life of the process)
         # A group of its own: Ctrl-C is for the parent, which then decides what becomes of its workers.
@@ -96,27 +102,53 @@ class _Process:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._words,
-            env={**os.environ, **dict.fromkeys(ONE_THREAD, "1")},
+            env={**os.environ, **dict.fromkeys(ONE_THREAD, "1"), **(settings or {})},
             **own_group,
         )
 
     @property
+    def pid(self) -> int:
+        """The number of the process."""
+        return self._process.pid
+
+    @property
     def alive(self) -> bool:
+        """Whether it still runs."""
         return self._process.poll() is None
 
     def call(self, function: bytes, item: Any) -> Any:
-        """Return what the function gives there, raise what it raises there, or return `Lost`."""
-        if self._process.stdin is None or self._process.stdout is None:  # never: both are pipes
-            raise RuntimeError("a worker without pipes")
-        data = pack(item)
+        """Return what the function gives there, raise what it raises there, or return `Lost`.
+
+        Parameters
+        ----------
+        function
+            As `pack` makes it.
+        item
+            Its argument.
+        """
         try:
-            send(self._process.stdin, function, data)  # type: ignore[arg-type]
-            told = receive(self._process.stdout)  # type: ignore[arg-type]
+            self.ask(function, pack(item))
+            told = receive(self._pipe(self._process.stdout))
         except (EOFError, OSError):
-            return Lost(self._end())
+            return self.lost()
         return unpack(told)
 
+    def ask(self, function: bytes, item: bytes) -> None:
+        """Send what `call` does, both packed, without waiting for the answer; raises `OSError` when nobody reads it."""
+        send(self._pipe(self._process.stdin), function, item)
+
+    def fileno(self) -> int:
+        """Return where the answers come, each after its length in eight bytes, for whoever waits for many workers."""
+        return self._pipe(self._process.stdout).fileno()
+
+    @staticmethod
+    def _pipe(pipe: Any) -> Any:
+        if pipe is None:  # never: there are pipes
+            raise RuntimeError("a worker without pipes")
+        return pipe
+
     def kill(self) -> None:
+        """End it at once, whatever it does."""
         self._process.kill()
 
     def close(self) -> None:
@@ -129,8 +161,11 @@ class _Process:
         self._process.wait()
         self._words.close()
 
+    def lost(self) -> Lost:
+        """End the process, and say how it ended."""
+        return Lost(self._end())
+
     def _end(self) -> str:
-        """Say how the process ended."""
         self._process.kill()  # where only a pipe broke
         status = self._process.wait()
         self._words.seek(max(0, self._words.seek(0, os.SEEK_END) - _LAST_WORDS))
@@ -158,10 +193,10 @@ class _Idle:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._waiting: list[_Process] = []
+        self._waiting: list[Worker] = []
         self._owner = os.getpid()
 
-    def take(self) -> _Process:
+    def take(self) -> Worker:
         surroundings = _surroundings()
         with self._lock:
             if self._owner != os.getpid():  # a fork: the pipes are the other one's
@@ -171,9 +206,9 @@ class _Idle:
                 if process.alive and process.surroundings == surroundings:
                     return process
                 process.close()
-        return _Process()
+        return Worker()
 
-    def give(self, process: _Process) -> None:
+    def give(self, process: Worker) -> None:
         with self._lock:
             if process.alive and len(self._waiting) < threads.cores():
                 self._waiting.append(process)
