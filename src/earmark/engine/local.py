@@ -139,7 +139,8 @@ class Worker:
 
     def fileno(self) -> int:
         """Return where the answers come, each after its length in eight bytes, for whoever waits for many workers."""
-        return self._pipe(self._process.stdout).fileno()
+        number: int = self._pipe(self._process.stdout).fileno()
+        return number
 
     @staticmethod
     def _pipe(pipe: Any) -> Any:

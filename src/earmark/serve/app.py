@@ -16,15 +16,16 @@ from starlette.routing import Route
 from earmark.bundle import Bundle
 from earmark.engine import Lost, pack
 from earmark.errors import AudioError, TooLongAudioError
-from earmark.serve.body import Body, Gone
+from earmark.serve.body import Body, GoneError
 from earmark.serve.front import FAILED, Front
 from earmark.serve.metrics import MEDIA, Metrics
 from earmark.serve.model import about
 from earmark.serve.openapi import openapi
 from earmark.serve.pool import Pool
 from earmark.serve.problems import MEDIA as PROBLEM
-from earmark.serve.problems import Problem
+from earmark.serve.problems import ProblemError
 from earmark.serve.settings import Settings
+from earmark.serve.shelf import Shelf
 from earmark.serve.work import Ready, Score, Sent
 
 _KILLED = "SIGKILL"  # by which the system ends a process for want of memory, and nothing in a file can
@@ -44,7 +45,7 @@ class Service:
     """
 
     def __init__(self, bundle: Bundle, name: str, ready: Ready, settings: Settings, folder: Path) -> None:
-        self.settings, self.folder = settings, folder
+        self.settings, self._shelf = settings, Shelf(folder)
         self.pool = Pool(ready, settings.workers, settings.queue, settings.timeout)
         self.metrics = Metrics(self.pool)
         self.model = about(bundle, name, settings)
@@ -58,7 +59,7 @@ class Service:
             Route("/metrics", self.count, methods=["GET"]),
             Route("/openapi.json", self.document, methods=["GET"]),
         ]
-        app = Starlette(routes=routes, exception_handlers=_HANDLERS)  # type: ignore[arg-type]
+        app = Starlette(routes=routes, exception_handlers=_HANDLERS)
         app.router.redirect_slashes = False
         self.front = Front(app, settings, self.metrics, {route.path for route in routes})
 
@@ -69,11 +70,11 @@ class Service:
 
     async def _answered(self, request: Request, function: bytes) -> Response:
         """Take in the body, have each of its files worked on, and answer with a record for each."""
-        with self.pool.place(), Body(self.folder, self.settings) as body:
+        with self.pool.place(), Body(self._shelf, self.settings) as body:
             try:
                 await body.read(request.scope, request.receive)
                 results = await self._each(request, body, function)
-            except Gone:
+            except GoneError:
                 return Response(status_code=499)
         request.scope["notes"]["size"] = f"{body.size:,} bytes"
         for result in results:
@@ -98,10 +99,10 @@ class Service:
             async with turn:
                 result = await self.pool.call(function, sent, lambda: not left.done())
             if left.done():
-                raise Gone
+                raise GoneError
             if isinstance(result, Lost):
                 if _KILLED in result.reason:
-                    raise Problem("lost", f"{sent.name}: {result.reason}. Send it again.")
+                    raise ProblemError("lost", f"{sent.name}: {result.reason}. Send it again.")
                 return AudioError(sent.name, result.reason)
             return result
 
@@ -113,7 +114,7 @@ class Service:
             for task in tasks:
                 task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.wait(tasks)  # no file is removed under a worker
+                await asyncio.wait(tasks)  # no file is used anew while a worker reads it
 
     async def describe(self, request: Request) -> Response:
         """Say what the model is."""
@@ -126,9 +127,9 @@ class Service:
     async def ready(self, request: Request) -> Response:
         """Say whether a request would be answered now."""
         if self.front.ending.is_set():
-            raise Problem("ending", "The server finishes what it has begun, and begins nothing new.")
+            raise ProblemError("ending", "The server finishes what it has begun, and begins nothing new.")
         if not self.pool.alive:
-            raise Problem("not-ready", "No worker is ready yet.")
+            raise ProblemError("not-ready", "No worker is ready yet.")
         return JSONResponse({"status": "ready"})
 
     async def count(self, request: Request) -> Response:
@@ -145,10 +146,10 @@ def only(request: Request, *allowed: str) -> None:
     for name in request.query_params:
         if name not in allowed:
             there = f"There are: {', '.join(allowed)}." if allowed else "There are none."
-            raise Problem("wrong-value", f"There is no parameter {name[:100]!r} here. {there}")
+            raise ProblemError("wrong-value", f"There is no parameter {name[:100]!r} here. {there}")
 
 
-def _refusal(errors: list[AudioError]) -> Problem:
+def _refusal(errors: list[AudioError]) -> ProblemError:
     """Return the problem of files none of which could be used."""
     first = errors[0]
     kind = "too-long" if isinstance(first, TooLongAudioError) else "not-sound"
@@ -156,7 +157,7 @@ def _refusal(errors: list[AudioError]) -> Problem:
     where = "" if first.path == "-" else f"{first.path}: "
     more = f" None of the {len(errors)} files can be used." if len(errors) > 1 else ""
     advice = " Send a part of the recording." if kind == "too-long" else " Send it as WAV or FLAC."
-    return Problem(kind, f"{where}{first.reason}.{more}{advice}", errors=told)
+    return ProblemError(kind, f"{where}{first.reason}.{more}{advice}", errors=told)
 
 
 async def _http_problem(request: Request, error: Exception) -> Response:
@@ -165,18 +166,18 @@ async def _http_problem(request: Request, error: Exception) -> Response:
     path = request.url.path[:200]
     if error.status_code == 405:
         allowed = (error.headers or {}).get("Allow", "")
-        problem = Problem("wrong-method", f"{path} takes {allowed}, not {request.method[:20]}.")
+        problem = ProblemError("wrong-method", f"{path} takes {allowed}, not {request.method[:20]}.")
         return _response(problem, {"Allow": allowed})
-    return _response(Problem("not-found", f"There is no {path}. GET /openapi.json tells what there is."))
+    return _response(ProblemError("not-found", f"There is no {path}. GET /openapi.json tells what there is."))
 
 
 async def _problem(request: Request, error: Exception) -> Response:
-    return _response(error if isinstance(error, Problem) else FAILED)
+    return _response(error if isinstance(error, ProblemError) else FAILED)
 
 
-def _response(problem: Problem, more: dict[str, str] | None = None) -> Response:
+def _response(problem: ProblemError, more: dict[str, str] | None = None) -> Response:
     headers = {**problem.headers, **(more or {})}
     return Response(problem.body, problem.status, headers=headers, media_type=PROBLEM)
 
 
-_HANDLERS = {HTTPException: _http_problem, Problem: _problem, Exception: _problem}
+_HANDLERS = {HTTPException: _http_problem, ProblemError: _problem, Exception: _problem}

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Callable, Iterator, MutableMapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from earmark.serve.problems import Problem
+from earmark.serve.problems import ProblemError
 from earmark.serve.settings import MIB, Settings
+from earmark.serve.shelf import Shelf, Spool
 from earmark.serve.work import Sent
 
 Receive = Callable[[], Any]
@@ -25,7 +24,7 @@ SINK = "earmark.sink"  # in the scope, for `earmark.serve.protocol`
 RAW = "-"  # what a body without a name is called, as standard input is on the command line
 
 
-class Gone(Exception):
+class GoneError(Exception):
     """The client went away."""
 
 
@@ -41,58 +40,60 @@ class Body:
         Bytes that came.
     """
 
-    folder: Path
+    shelf: Shelf
     settings: Settings
     files: list[Sent] = field(default_factory=list)
     size: int = 0
+    _spools: list[Spool] = field(default_factory=list)
 
     def __enter__(self) -> Body:
         return self
 
     def __exit__(self, *error: object) -> None:
-        for sent in self.files:
-            with suppress(OSError):
-                Path(sent.path).unlink(missing_ok=True)
+        for spool in self._spools:
+            self.shelf.give(spool)
 
-    def new(self, name: str) -> BinaryIO:
+    def new(self, name: str) -> Spool:
         """Begin a file under a name of ours; the client's is only told."""
         if len(self.files) == self.settings.files:
-            raise Problem(
+            raise ProblemError(
                 "too-large", f"More than {self.settings.files} files in one request. Send them in several."
             )
-        path = self.folder / secrets.token_hex(8)
-        file = path.open("xb", buffering=0)
-        self.files.append(Sent(name, str(path)))
-        return file
+        spool = self.shelf.take()
+        self._spools.append(spool)
+        self.files.append(Sent(name, spool.path))
+        return spool
 
     async def read(self, scope: MutableMapping[str, Any], receive: Receive) -> None:
         """Read a whole body.
 
         Raises
         ------
-        Problem
+        ProblemError
             When it is too large, too slow, empty, or sent in a way that is not read.
-        Gone
+        GoneError
             When the client goes away meanwhile.
         """
         headers = dict(scope["headers"])
         coding = headers.get(b"content-encoding", b"identity").strip().lower().decode("latin-1")
         if coding not in ("", "identity"):
-            raise Problem("wrong-type", f"The body is sent as {coding!r}. Send it as it is, not compressed.")
+            raise ProblemError(
+                "wrong-type", f"The body is sent as {coding!r}. Send it as it is, not compressed."
+            )
         length = headers.get(b"content-length", b"")
         if length.isdigit() and int(length) > self.settings.body * MIB:
             raise self._too_large(int(length))
         kind, options = parse_options_header(headers.get(b"content-type", b""))
-        with ExitStack() as stack:
-            if kind.lower().startswith(b"multipart/"):
-                form = _Form(self, stack, kind, options)
-                await self._pour(form.write, scope, receive)
-                form.check()
-            else:
-                file = stack.enter_context(self.new(RAW))
-                await self._pour(lambda data: _write(file, data), scope, receive)
+        if kind.lower().startswith(b"multipart/"):
+            form = _Form(self, kind, options)
+            await self._pour(form.write, scope, receive)
+            form.check()
+        else:
+            spool = self.new(RAW)
+            await self._pour(spool.write, scope, receive)
+            spool.close()
         if not self.size or not self.files:
-            raise Problem(
+            raise ProblemError(
                 "not-sound", "No sound came. Send a file as the body, or several as multipart/form-data."
             )
 
@@ -123,7 +124,7 @@ class Body:
                 while failed is None:
                     message = await receive()
                     if message["type"] == "http.disconnect":
-                        raise Gone
+                        raise GoneError
                     if message.get("body"):
                         sink(message["body"])
                     if not message.get("more_body", False):
@@ -131,7 +132,7 @@ class Body:
                     if failed is None:
                         scope[SINK] = sink
         except TimeoutError:
-            raise Problem(
+            raise ProblemError(
                 "too-slow",
                 f"{self.size:,} bytes came in {loop.time() - began:.0f} s, and then too little. Send it again.",
             ) from None
@@ -140,9 +141,9 @@ class Body:
         if failed is not None:
             raise failed
 
-    def _too_large(self, told: int | None) -> Problem:
+    def _too_large(self, told: int | None) -> ProblemError:
         size = "" if told is None else f" and these are {told / MIB:,.0f}"
-        return Problem(
+        return ProblemError(
             "too-large",
             f"A request may have {self.settings.body} MiB{size}. Send fewer files, compressed ones such as FLAC,"
             " or a part of the recording.",
@@ -152,12 +153,12 @@ class Body:
 class _Form:
     """Writes the parts of a form to files, each under the name that its header tells."""
 
-    def __init__(self, body: Body, stack: ExitStack, kind: bytes, options: dict[bytes, bytes]) -> None:
+    def __init__(self, body: Body, kind: bytes, options: dict[bytes, bytes]) -> None:
         if kind.lower() != b"multipart/form-data" or not options.get(b"boundary"):
             told = kind.decode("latin-1")
-            raise Problem("wrong-type", f"{told!r} is not read; multipart/form-data with a boundary is.")
-        self._body, self._stack = body, stack
-        self._file: BinaryIO | None = None
+            raise ProblemError("wrong-type", f"{told!r} is not read; multipart/form-data with a boundary is.")
+        self._body = body
+        self._spool: Spool | None = None
         self._name, self._value, self._disposition = bytearray(), bytearray(), b""
         self._length = 0
         self._ended = False
@@ -182,7 +183,7 @@ class _Form:
     def check(self) -> None:
         """Refuse a form that was cut off."""
         if not self._ended:
-            raise Problem("wrong-type", "The multipart/form-data ends before its last boundary.")
+            raise ProblemError("wrong-type", "The multipart/form-data ends before its last boundary.")
 
     def _begin(self) -> None:
         self._disposition, self._length = b"", 0
@@ -191,7 +192,7 @@ class _Form:
         part += data
         self._length += len(data)
         if self._length > _MOST_HEADERS:
-            raise Problem("too-large", f"A part's headers may have {_MOST_HEADERS:,} bytes.")
+            raise ProblemError("too-large", f"A part's headers may have {_MOST_HEADERS:,} bytes.")
 
     def _header(self) -> None:
         if bytes(self._name).lower() == b"content-disposition":
@@ -203,16 +204,16 @@ class _Form:
         _, options = parse_options_header(self._disposition)
         name = options.get(b"filename") or options.get(b"name") or b""
         shown = name.decode("utf-8", "replace") or RAW
-        self._file = self._stack.enter_context(self._body.new(shown))
+        self._spool = self._body.new(shown)
 
     def _data(self, data: bytes, start: int, end: int) -> None:
-        if self._file is not None:
-            _write(self._file, memoryview(data)[start:end])
+        if self._spool is not None:
+            self._spool.write(memoryview(data)[start:end])
 
     def _end(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        if self._spool is not None:
+            self._spool.close()
+            self._spool = None
 
     def _last(self) -> None:
         self._ended = True
@@ -224,10 +225,4 @@ def _plainly() -> Iterator[None]:
         yield
     except FormParserError as error:
         told = (str(error).splitlines() or ["it cannot be read"])[0][:200].rstrip(".")
-        raise Problem("wrong-type", f"The body is no valid multipart/form-data: {told}.") from None
-
-
-def _write(file: BinaryIO, data: bytes | memoryview) -> None:
-    view = memoryview(data)
-    while view:  # an unbuffered file may take less than all
-        view = view[file.write(view) :]
+        raise ProblemError("wrong-type", f"The body is no valid multipart/form-data: {told}.") from None

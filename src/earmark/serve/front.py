@@ -1,4 +1,4 @@
-"""`Front`: what every request passes on its way in and out: who may ask, whether the server ends, the log, the counts."""
+"""`Front`: what every request passes, in and out: who may ask, whether the server ends, the log, the counts."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import ipaddress
 import logging
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
+from functools import lru_cache
 from typing import Any
 
 from earmark.serve.metrics import Metrics
-from earmark.serve.problems import MEDIA, Problem
+from earmark.serve.problems import MEDIA, ProblemError
 from earmark.serve.settings import Settings
 
 log = logging.getLogger("earmark.serve")
@@ -22,7 +23,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 PROBES = ("/healthz", "/readyz")  # what an orchestrator asks, without a token and to the end
-FAILED = Problem("failed", "This is a mistake of the server, and in its log.")
+FAILED = ProblemError("failed", "This is a mistake of the server, and in its log.")
 _CLOSED = 499  # as nginx counts a client that went away
 
 
@@ -72,7 +73,7 @@ class Front:
             if not probe:
                 self._admit(scope)
             await self._app(scope, receive, counted)
-        except Problem as problem:
+        except ProblemError as problem:
             await refuse(scope, counted, problem)
         except Exception:
             log.exception("a request failed")
@@ -85,22 +86,22 @@ class Front:
     def _admit(self, scope: Scope) -> None:
         headers = dict(scope["headers"])
         if self._settings.is_local and not self._token:
-            _check_host(headers)
+            for name in (b"host", b"origin"):
+                _check_host(name, headers.get(name, b""))
         if self._token:
             scheme, _, told = headers.get(b"authorization", b"").partition(b" ")
             if scheme.lower() != b"bearer" or not hmac.compare_digest(told.strip(), self._token):
                 got = "another one came" if told else "none came"
-                raise Problem("no-token", f"Send the header Authorization: Bearer TOKEN; {got}.")
+                raise ProblemError("no-token", f"Send the header Authorization: Bearer TOKEN; {got}.")
         if self.ending.is_set():
-            raise Problem("ending", "The server finishes what it has begun, and begins nothing new.")
+            raise ProblemError("ending", "The server finishes what it has begun, and begins nothing new.")
 
     def _note(self, scope: Scope, status: int, seconds: float, notes: dict[str, Any], probe: bool) -> None:
         path = scope["path"]
         route = path if path in self._routes else "other"
         method = scope.get("method", "WEBSOCKET")
         method = method if method in ("GET", "POST", "HEAD", "WEBSOCKET") else "other"
-        self._metrics.requests.labels(route, method, str(status)).inc()
-        self._metrics.latency.labels(route).observe(seconds)
+        self._metrics.answered(route, method, status, seconds)
         if probe and status == 200:
             return  # asked every few seconds, and always answered alike
         client = (scope.get("client") or ("-",))[0]
@@ -109,26 +110,26 @@ class Front:
         log.info("%s %s %s %d %.0f ms%s", client, method, shown, status, 1000 * seconds, told)
 
 
-def _check_host(headers: dict[bytes, bytes]) -> None:
+@lru_cache(64)
+def _check_host(name: bytes, value: bytes) -> None:
     """Refuse names of elsewhere: a page in this machine's browser may have one that leads here."""
-    for name in (b"host", b"origin"):
-        told = headers.get(name, b"").decode("latin-1").rpartition("//")[2]
-        host = told[1:].partition("]")[0] if told.startswith("[") else told.partition(":")[0]
-        if not told or host == "localhost":
-            continue
-        try:
-            local = ipaddress.ip_address(host).is_loopback
-        except ValueError:
-            local = False
-        if not local:
-            raise Problem(
-                "wrong-host",
-                f"The header {name.decode().title()} names {host[:100]!r}, but without a token only this machine is"
-                " answered. Ask for localhost or 127.0.0.1.",
-            )
+    told = value.decode("latin-1").rpartition("//")[2]
+    host = told[1:].partition("]")[0] if told.startswith("[") else told.partition(":")[0]
+    if not host or host == "localhost":
+        return
+    try:
+        local = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        local = False
+    if not local:
+        raise ProblemError(
+            "wrong-host",
+            f"The header {name.decode().title()} names {host[:100]!r}, but without a token only this machine is"
+            " answered. Ask for localhost or 127.0.0.1.",
+        )
 
 
-async def refuse(scope: Scope, send: Send, problem: Problem) -> None:
+async def refuse(scope: Scope, send: Send, problem: ProblemError) -> None:
     """Send a problem as the answer."""
     kind = "http.response"
     if scope["type"] == "websocket":

@@ -28,7 +28,7 @@ class Metrics:
     """
 
     def __init__(self, pool: Pool) -> None:
-        disable_created_metrics()  # a series more for each, which nobody asks for
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a series more for each, which nobody asks for
         self._registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         self.requests = Counter(
@@ -38,6 +38,7 @@ class Metrics:
             "earmark_request_seconds", "From a request's headers to the end of its answer.", ("route",),
             buckets=_SECONDS, registry=registry,
         )  # fmt: skip
+        self._known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self.sound = Counter("earmark_sound_seconds", "Seconds of sound that were scored.", registry=registry)
         self.files = Counter(
             "earmark_files", "Files, by what became of them.", ("outcome",), registry=registry
@@ -49,6 +50,15 @@ class Metrics:
             ("earmark_worker_restarts", "Workers that died and were replaced.", lambda: pool.restarts),
         ):
             Gauge(name, told, registry=registry).set_function(value)
+
+    def answered(self, route: str, method: str, status: int, seconds: float) -> None:
+        """Count a request."""
+        found = self._known.get((route, method, status))
+        if found is None:
+            counter = self.requests.labels(route, method, str(status))
+            found = self._known[route, method, status] = counter, self.latency.labels(route)
+        found[0].inc()
+        found[1].observe(seconds)
 
     def text(self) -> bytes:
         """Return all of it as Prometheus reads it."""

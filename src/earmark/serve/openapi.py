@@ -6,7 +6,7 @@ from importlib import metadata
 from typing import Any
 
 from earmark.bundle import Bundle
-from earmark.serve.problems import KINDS, MEDIA, Problem
+from earmark.serve.problems import KINDS, MEDIA, ProblemError
 from earmark.serve.settings import Settings
 
 _NUMBER: dict[str, Any] = {"type": "number"}
@@ -17,7 +17,7 @@ _EXAMPLES = {
     "bad-request": "This is not an HTTP/1.1 request that can be read.",
     "no-token": "Send the header Authorization: Bearer TOKEN; none came.",
     "too-slow": "1,024 bytes came in 30 s, and then too little. Send it again.",
-    "too-large": "A request may have 64 MiB. Send fewer files, compressed ones such as FLAC, or a part of the recording.",
+    "too-large": "A request may have 64 MiB. Send fewer files, or compressed ones.",
     "wrong-type": "The body is sent as 'gzip'. Send it as it is, not compressed.",
     "not-sound": "notes.txt: not readable as sound (format not recognised). Send it as WAV or FLAC.",
     "wrong-host": "The header Host names 'example.org', but without a token only this machine is answered.",
@@ -136,7 +136,7 @@ def _problems(*kinds: str) -> dict[str, Any]:
 
 
 def _problem(kind: str) -> dict[str, Any]:
-    problem = Problem(kind, _EXAMPLES[kind])
+    problem = ProblemError(kind, _EXAMPLES[kind])
     told: dict[str, Any] = {
         "description": f"{problem.title}.",
         "content": {MEDIA: {"schema": _ref("Problem"), "example": problem.to_dict()}},

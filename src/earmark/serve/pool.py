@@ -15,7 +15,7 @@ from typing import Any
 
 from earmark.engine import SECONDS, Lost, Worker, cores, pack, unpack
 from earmark.errors import EarmarkError
-from earmark.serve.problems import Problem
+from earmark.serve.problems import ProblemError
 
 log = logging.getLogger("earmark.serve")
 
@@ -190,7 +190,7 @@ class Pool:
 
 
 async def _asked(worker: Worker, function: bytes, item: bytes) -> bytes | None:
-    """Return a worker's answer, packed; ``None`` when it died. No thread waits: switching to one costs a millisecond."""
+    """Return a worker's answer, packed; ``None`` when it died. No thread waits for it: to change to one takes time."""
     loop, pipe, got = asyncio.get_running_loop(), worker.fileno(), bytearray()
     answered: asyncio.Future[bytes | None] = loop.create_future()
 
@@ -217,7 +217,7 @@ async def _asked(worker: Worker, function: bytes, item: bytes) -> bytes | None:
         loop.remove_reader(pipe)
 
 
-def busy(waiting: int) -> Problem:
+def busy(waiting: int) -> ProblemError:
     """Return the problem of a line that is full."""
     one = "1 request waits" if waiting == 1 else f"{waiting} requests wait"
-    return Problem("busy", f"{one} already, and no more may. Send it again in a second.")
+    return ProblemError("busy", f"{one} already, and no more may. Send it again in a second.")

@@ -1,4 +1,4 @@
-"""`Problem`: what a request cannot have, and what to do about it, as ``application/problem+json`` (RFC 9457)."""
+"""`ProblemError`: what a request cannot have, and what to do about it, as ``application/problem+json`` (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ KINDS: dict[str, tuple[int, str]] = {
 _AGAIN = {"busy": "1", "lost": "1", "not-ready": "2", "ending": "5"}  # seconds
 
 
-class Problem(Exception):
+class ProblemError(Exception):
     """A request that is refused.
 
     Parameters
@@ -44,7 +44,7 @@ class Problem(Exception):
 
     Examples
     --------
-    >>> Problem("not-found", "There is no /v2.").to_dict()["type"]
+    >>> ProblemError("not-found", "There is no /v2.").to_dict()["type"]
     'urn:earmark:problem:not-found'
     """
 

@@ -3,32 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from earmark.serve.body import SINK
-from earmark.serve.problems import Problem
+from earmark.serve.problems import ProblemError
 
 MOST_HEADERS = 65_536  # bytes
 MOST_CONNECTIONS = 512
 _MOST_DISCARDED = 2**26  # bytes of a body that was refused; whoever sends more is cut off
 
 
-class Bounded(HttpToolsProtocol):  # type: ignore[misc]  (uvicorn's own types are not read)
+class Bounded(HttpToolsProtocol):
     """A connection whose client must be quick and brief."""
 
     patience = 30.0  # seconds for the headers; the server sets its own
 
-    def connection_made(self, transport: asyncio.Transport) -> None:
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to wait for a request, or refuse one connection too many."""
-        super().connection_made(transport)
+        super().connection_made(cast("asyncio.Transport", transport))
         self._pending = self._discarded = 0
         self._in_headers = True
         self._timer: asyncio.TimerHandle | None = None
         if len(self.connections) > MOST_CONNECTIONS:
             self._refuse(
-                Problem("busy", f"{MOST_CONNECTIONS} connections are open. Send it again in a second.")
+                ProblemError("busy", f"{MOST_CONNECTIONS} connections are open. Send it again in a second.")
             )
         else:
             self._wait()
@@ -46,7 +47,7 @@ class Bounded(HttpToolsProtocol):  # type: ignore[misc]  (uvicorn's own types ar
         if self._in_headers:
             self._pending += len(data)
             if self._pending > MOST_HEADERS and not self.transport.is_closing():
-                self._refuse(Problem("long-headers", f"More than {MOST_HEADERS:,} bytes of headers."))
+                self._refuse(ProblemError("long-headers", f"More than {MOST_HEADERS:,} bytes of headers."))
 
     def on_message_begin(self) -> None:
         """A request begins."""
@@ -68,7 +69,7 @@ class Bounded(HttpToolsProtocol):  # type: ignore[misc]  (uvicorn's own types ar
         """
         sink = self.cycle.scope.get(SINK) if self.cycle is not None else None
         if sink is not None and not self.cycle.body:
-            if not sink(body):
+            if not cast("Callable[[bytes], bool]", sink)(body):
                 self.cycle.message_event.set()
             return
         if self.cycle is not None and self.cycle.response_complete:
@@ -86,7 +87,7 @@ class Bounded(HttpToolsProtocol):  # type: ignore[misc]  (uvicorn's own types ar
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP."""
-        self._refuse(Problem("bad-request", "This is not an HTTP/1.1 request that can be read."))
+        self._refuse(ProblemError("bad-request", "This is not an HTTP/1.1 request that can be read."))
 
     def _wait(self) -> None:
         self._rest()
@@ -99,11 +100,11 @@ class Bounded(HttpToolsProtocol):  # type: ignore[misc]  (uvicorn's own types ar
 
     def _late(self) -> None:
         if self._pending or (self.cycle is None and self._in_headers):
-            self._refuse(Problem("too-slow", f"The headers did not come within {self.patience:g} s."))
+            self._refuse(ProblemError("too-slow", f"The headers did not come within {self.patience:g} s."))
         else:
             self.transport.close()
 
-    def _refuse(self, problem: Problem) -> None:
+    def _refuse(self, problem: ProblemError) -> None:
         if not self.transport.is_closing():
             self.transport.write(problem.raw())
             self.transport.close()

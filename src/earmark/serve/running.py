@@ -97,7 +97,7 @@ async def _life(
     return server.finished
 
 
-class _Server(uvicorn.Server):  # type: ignore[misc]  (uvicorn's own types are not read)
+class _Server(uvicorn.Server):
     """Told to end, it says so to new requests for as long as old ones are under way."""
 
     def __init__(self, config: uvicorn.Config, service: Service, grace: float) -> None:

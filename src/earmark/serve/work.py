@@ -39,6 +39,7 @@ class Ready:
     memory: int
 
     def __call__(self, _: None) -> None:
+        """Do it now."""
         self.predictor()
 
     def predictor(self) -> Predictor:
@@ -66,6 +67,7 @@ class Score:
     seconds: float
 
     def __call__(self, sent: Sent) -> dict[str, Any] | AudioError:
+        """Score the file that was sent."""
         predictor = self.ready.predictor()
         try:
             channel = predictor.bundle.feature.channel

@@ -1,0 +1,153 @@
+"""A server in a process of its own, as a person starts it, and a client that sends what no good client would."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+BOUNDARY = "xxBOUNDARYxx"
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass
+class Server:
+    process: subprocess.Popen[str]
+    port: int
+    lines: list[str] = field(default_factory=list)
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        headers: dict[str, str] | None = None,
+        timeout: float = 60,
+    ) -> Answer:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        try:
+            connection.request(method, path, body, headers or {})
+            answer = connection.getresponse()
+            return Answer(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
+        finally:
+            connection.close()
+
+    def predict(self, data: bytes, **headers: str) -> Answer:
+        return self.ask("POST", "/v1/predict", data, headers)
+
+    def form(self, *files: tuple[str, bytes], path: str = "/v1/predict") -> Answer:
+        kind = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
+        return self.ask("POST", path, form(*files), kind)
+
+    def raw(self, data: bytes, timeout: float = 20) -> bytes:
+        """Send bytes as they are, and return all that comes."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=timeout) as connection:
+            connection.sendall(data)
+            got = b""
+            while piece := connection.recv(65_536):
+                got += piece
+        return got
+
+    def metric(self, name: str) -> float:
+        text = self.ask("GET", "/metrics").body.decode()
+        return sum(
+            float(line.rpartition(" ")[2]) for line in text.splitlines() if re.match(rf"{name}[ {{]", line)
+        )
+
+    @property
+    def workers(self) -> list[int]:
+        """The process ids of its workers."""
+        tasks = Path(f"/proc/{self.process.pid}/task")
+        return [int(n) for task in tasks.iterdir() for n in (task / "children").read_text().split()]
+
+    def resident(self) -> float:
+        """MB that the server and its workers hold."""
+        pages = 0
+        for pid in (self.process.pid, *self.workers):
+            try:
+                pages += int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+            except (OSError, IndexError):  # it ended meanwhile
+                continue
+        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+    def end(self, number: int = signal.SIGTERM, seconds: float = 30) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(seconds)
+
+
+def form(*files: tuple[str, bytes]) -> bytes:
+    parts = [
+        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'.encode()
+        + data
+        + b"\r\n"
+        for name, data in files
+    ]
+    return b"".join(parts) + f"--{BOUNDARY}--\r\n".encode()
+
+
+@contextmanager
+def serving(model: Path, *options: object, **environment: str) -> Iterator[Server]:
+    """Serve a model at a free port until the end of the ``with`` block."""
+    command = [sys.executable, "-m", "earmark", "serve", str(model), "--port", "0", *map(str, options)]
+    settings = {**os.environ, "NO_COLOR": "1", "PYTHONUNBUFFERED": "1", **environment}
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=settings
+    )
+    lines: list[str] = []
+    found = threading.Event()
+
+    def read() -> None:
+        for line in process.stderr or ():
+            lines.append(line.rstrip("\n"))
+            if "Serving" in line:
+                found.set()
+        found.set()
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    try:
+        assert found.wait(120), "it did not start"
+        port = re.search(r"http://\S+:(\d+)", "\n".join(lines))
+        assert port, "\n".join(lines)
+        yield Server(process, int(port[1]), lines)
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(40)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        reader.join(10)
+        if process.stderr:
+            process.stderr.close()
+
+
+def until(condition: Any, seconds: float = 30) -> None:
+    """Wait until something holds."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come about"
+        time.sleep(0.05)
