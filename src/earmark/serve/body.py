@@ -142,7 +142,7 @@ class Body:
             raise failed
 
     def _too_large(self, told: int | None) -> ProblemError:
-        size = "" if told is None else f" and these are {told / MIB:,.0f}"
+        size = "" if told is None else f", and these are {told / MIB:,.0f}"
         return ProblemError(
             "too-large",
             f"A request may have {self.settings.body} MiB{size}. Send fewer files, compressed ones such as FLAC,"

@@ -140,7 +140,5 @@ async def refuse(scope: Scope, send: Send, problem: ProblemError) -> None:
     body = problem.body
     headers = [(b"content-type", MEDIA.encode()), (b"content-length", str(len(body)).encode())]
     headers += [(name.lower().encode(), value.encode()) for name, value in problem.headers.items()]
-    if problem.kind in ("ending", "too-slow"):
-        headers.append((b"connection", b"close"))
     await send({"type": f"{kind}.start", "status": problem.status, "headers": headers})
     await send({"type": f"{kind}.body", "body": body if scope.get("method") != "HEAD" else b""})

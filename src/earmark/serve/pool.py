@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -42,8 +42,8 @@ class Pool:
 
     Attributes
     ----------
-    waiting, busy
-        Requests in the line; calls under way.
+    busy
+        Calls under way.
     restarts
         Workers that were replaced.
     """
@@ -52,7 +52,7 @@ class Pool:
         self, ready: Callable[[None], None], workers: int | None, queue: int, seconds: float
     ) -> None:
         self.size = workers or cores()
-        self.waiting = self.busy = self.restarts = 0
+        self.busy = self.restarts = self._inside = 0
         self._ready, self._queue, self._seconds = pack(ready), queue, seconds
         self._free: asyncio.Queue[Worker] = asyncio.Queue()
         self._all: set[Worker] = set()
@@ -65,9 +65,9 @@ class Pool:
         return sum(worker.alive for worker in self._all)
 
     @property
-    def full(self) -> bool:
-        """Whether the line has no place left."""
-        return self.waiting >= self._queue and self._free.empty()
+    def waiting(self) -> int:
+        """How many requests are sent or wait."""
+        return max(0, self._inside - self.busy)
 
     async def start(self) -> None:
         """Start every worker.
@@ -95,13 +95,14 @@ class Pool:
     @contextmanager
     def place(self) -> Iterator[None]:
         """Hold a place in the line within a ``with`` block, or refuse with the problem ``busy``."""
-        if self.full:
-            raise busy(self.waiting)
-        self.waiting += 1
+        if self._inside >= self._queue + self.size:
+            one = "1 request waits" if self.waiting == 1 else f"{self.waiting} requests wait"
+            raise ProblemError("busy", f"{one} already, and no more may. Send it again in a second.")
+        self._inside += 1
         try:
             yield
         finally:
-            self.waiting -= 1
+            self._inside -= 1
 
     async def call(self, function: bytes, item: Any, wanted: Callable[[], bool] = lambda: True) -> Any:
         """Return what the function gives in a worker, or `Lost`; in the order in which it was asked.
@@ -158,9 +159,23 @@ class Pool:
             return
         self._all.discard(worker)
         self.restarts += 1
-        task = asyncio.get_running_loop().create_task(self._again(worker))
+        self._do(self._again(worker))
+
+    def _do(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _watch(self) -> None:
+        """See to it that workers are replaced that died while they had nothing to do."""
+        while not self._closed:
+            await asyncio.sleep(_PAUSE)
+            for _ in range(self._free.qsize()):
+                worker = self._free.get_nowait()
+                if worker.alive:
+                    self._free.put_nowait(worker)
+                else:
+                    self._replace(worker)
 
     async def _again(self, dead: Worker) -> None:
         await asyncio.get_running_loop().run_in_executor(None, dead.close)
@@ -215,9 +230,3 @@ async def _asked(worker: Worker, function: bytes, item: bytes) -> bytes | None:
         return None
     finally:
         loop.remove_reader(pipe)
-
-
-def busy(waiting: int) -> ProblemError:
-    """Return the problem of a line that is full."""
-    one = "1 request waits" if waiting == 1 else f"{waiting} requests wait"
-    return ProblemError("busy", f"{one} already, and no more may. Send it again in a second.")

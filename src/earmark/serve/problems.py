@@ -28,6 +28,7 @@ KINDS: dict[str, tuple[int, str]] = {
     "not-ready": (503, "The server is not ready"),
 }
 _AGAIN = {"busy": "1", "lost": "1", "not-ready": "2", "ending": "5"}  # seconds
+_LAST = ("ending", "too-slow")  # after which nobody is listened to
 
 
 class ProblemError(Exception):
@@ -71,10 +72,13 @@ class ProblemError(Exception):
             found["Retry-After"] = _AGAIN[self.kind]
         if self.kind == "no-token":
             found["WWW-Authenticate"] = "Bearer"
+        if self.kind in _LAST:
+            found["Connection"] = "close"
         return found
 
     def raw(self) -> bytes:
         """Return a whole HTTP response that closes the connection, for where there is no application yet."""
-        head = [f"HTTP/1.1 {self.status} {self.title}", f"content-type: {MEDIA}", "connection: close"]
-        head += [f"content-length: {len(self.body)}", *(f"{k}: {v}" for k, v in self.headers.items())]
+        head = [f"HTTP/1.1 {self.status} {self.title}", f"content-type: {MEDIA}"]
+        headers = {**self.headers, "Connection": "close"}
+        head += [f"content-length: {len(self.body)}", *(f"{k.lower()}: {v}" for k, v in headers.items())]
         return "\r\n".join([*head, "", ""]).encode() + self.body

@@ -24,6 +24,7 @@ from earmark.serve.settings import Settings
 from earmark.serve.work import Ready
 
 log = logging.getLogger("earmark.serve")
+_BACKLOG = 1024  # connections that the system holds until they are taken
 _LOOK = 0.05  # seconds between two looks at what is still under way
 
 
@@ -89,6 +90,7 @@ async def _life(
                 starting.cancel()
                 return True
             starting.result()
+            door.listen(_BACKLOG)
             host, port = door.getsockname()[:2]
             started(f"http://{f'[{host}]' if ':' in host else host}:{port}")
             await server._serve([door])
