@@ -80,6 +80,7 @@ class Pool:
         for found in await asyncio.gather(*(self._start() for _ in range(self.size)), return_exceptions=True):
             if isinstance(found, BaseException):
                 raise found
+        self._do(self._watch())
 
     def close(self) -> None:
         """End every worker."""
