@@ -35,6 +35,7 @@ from earmark.decide import Decision, Reference
 from earmark.decide.unknown import MOST_BYTES, MOST_ROWS, NEIGHBOURS
 from earmark.encoders import MOST_WEIGHTS, get, remember
 from earmark.errors import BundleFormatError, PathError, UsageError
+from earmark.events import Events
 from earmark.features import Encoder, feature_to_dict, kept_feature
 from earmark.features.summary import summary_dims
 from earmark.files import write_atomically
@@ -124,6 +125,8 @@ class Bundle:
         Of a blend: what the network's logits count, and the other networks.
     encoders
         The weights of the features' encoders, each once, in their order; by default those of this machine.
+    events
+        How long recordings are heard.
     """
 
     labels: tuple[str, ...]
@@ -138,6 +141,7 @@ class Bundle:
     others: tuple[Member, ...] = ()
 
     encoders: tuple[bytes, ...] = ()
+    events: Events = field(default_factory=Events)
 
     def __post_init__(self) -> None:
         if not self.encoders:
@@ -199,6 +203,7 @@ def write_bundle(path: Path, bundle: Bundle) -> None:
         "weight": bundle.weight,
         "others": others,
         "decision": to_dict(bundle.decision),
+        "events": to_dict(bundle.events),
         "reference": reference,
         "golden": golden,
         "provenance": bundle.provenance,
@@ -370,6 +375,7 @@ def _bundle(path: Path, about: dict[str, Any], entries: dict[str, bytes]) -> Bun
         weight,
         others,
         tuple(encoders.values()),
+        from_dict(Events, about.get("events", {}), "events"),
     )
 
 
