@@ -88,6 +88,12 @@ def test_silence_is_no_event_even_if_every_threshold_is_low():
     assert run([[0, 0, 0]] * 4, Events(median=1), learnt=(0.0, 0.0, 0.0)) == []
 
 
+def test_background_is_no_event_and_leaves_no_room_for_others():
+    scores = [[0.9, 0.1, 0], [0.5, 0.6, 0], [0.9, 0.1, 0]]
+    how = Events(median=1, high=0.5, ignore=("rain",))
+    assert told(run(scores, how)) == [(0.0, 1.0, "dog"), (2.0, 3.0, "dog")]
+
+
 def test_each_label_has_the_threshold_that_was_learnt():
     scores = [[0.6, 0.2, 0.2], [0.2, 0.6, 0.2]]
     assert told(run(scores, Events(median=1), learnt=(0.5, 0.7, 0.5))) == [(0.0, 1.0, "dog")]

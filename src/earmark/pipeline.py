@@ -404,8 +404,13 @@ def write_recipe(run: runs.Run, recipe: Recipe, name: str = "recipe.toml") -> No
 
 
 def _events(recipe: Recipe, ready: Prepared, split: Split) -> Events:
-    """Return how long recordings are heard: in windows as long as the clips that were learnt from usually are."""
+    """Return how long recordings are heard: in windows as long as the clips that were learnt from usually are.
+
+    Background is no event, however sure it is.
+    """
     how = recipe.events
+    if recipe.data.background and not how.ignore:
+        how = replace(how, ignore=(recipe.data.background,))
     if how.window is not None:
         return how
     usual = float(np.median(ready.table.seconds[split.learnt]))

@@ -101,9 +101,7 @@ progress = click.option(
     help="auto, bar, plain, json (an event a line on stderr) or none.",
 )
 where = _all(engine, progress)
-events = _all(
-    click.option("--events", "events", is_flag=True, help="Tell events, also of what is short."),
-    click.option("--whole", is_flag=True, help="Score every file as one clip, also what is long."),
+how_events = _all(
     click.option("--window", type=float, metavar="SECONDS", help="How much is scored at a time."),
     click.option("--hop", type=float, metavar="SECONDS", help="From window to window."),
     click.option("--median", type=int, metavar="WINDOWS", help="Over which scores are smoothed; odd."),
@@ -113,6 +111,11 @@ events = _all(
     click.option("--low", type=float, metavar="P", help="What it reaches all the time."),
     click.option("--min-gap", type=float, metavar="SECONDS", help="Events no farther apart are one."),
     click.option("--min-length", type=float, metavar="SECONDS", help="Shorter events are dropped."),
+)
+events = _all(
+    click.option("--events", "events", is_flag=True, help="Tell events, also of what is short."),
+    click.option("--whole", is_flag=True, help="Score every file as one clip, also what is long."),
+    how_events,
 )
 live = _all(
     click.option("--stream", is_flag=True, help="Hear standard input as it comes: wav, or samples."),

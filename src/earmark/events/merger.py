@@ -86,6 +86,7 @@ class Merger:
         self.settings = settings or Events()
         self.labels, self._exclusive = tuple(labels), exclusive
         self._high, self._low = self.settings.thresholds(learnt, len(self.labels))
+        self._ignored = {i for i, label in enumerate(self.labels) if label in self.settings.ignore}
         self._recent: deque[tuple[float, FloatArray]] = deque(maxlen=self.settings.median)
         self._waiting = 0  # of the recent ones, how many have no median yet
         self._at = 0.0
@@ -140,6 +141,7 @@ class Merger:
             heard = {best} if reached[best] and scores[best] > 0 else set()
         else:
             heard = set(np.flatnonzero(reached & (scores > 0)).tolist())
+        heard -= self._ignored
         found = []
         for label in [label for label in sorted(self._open) if label not in heard]:
             found += self._close(label, self._open.pop(label))

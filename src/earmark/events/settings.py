@@ -38,6 +38,8 @@ class Events:
         Seconds: two events of one label that are no farther apart are one.
     min_length
         Seconds: shorter events are dropped, after joining.
+    ignore
+        Labels that are no events although they were learnt, such as that of the background.
 
     Raises
     ------
@@ -57,6 +59,7 @@ class Events:
     low: float | None = None
     min_gap: float = 0.0
     min_length: float = 0.0
+    ignore: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.window is not None and not SHORTEST <= self.window <= LONGEST:
