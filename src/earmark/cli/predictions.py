@@ -59,6 +59,7 @@ def _json(results: Iterable[Result], labels: Sequence[str], out: TextIO) -> None
     before = "["
     for result in results:
         out.write(f"{before}\n  {json.dumps(_record(result))}")
+        out.flush()
         before = ","
     out.write("[]\n" if before == "[" else "\n]\n")
 
