@@ -25,7 +25,7 @@ def main(folder: Path) -> None:
     path = folder / "model.earmark"
     train(recipe.with_data(str(data), "auto", ""), path, folder / "runs")
     bundle = read_bundle(path)
-    (folder / "network.onnx").write_bytes(bundle.network)
+    (folder / "network.onnx").write_bytes(bundle.members[0].network)
     (folder / "labels.json").write_text(json.dumps(bundle.labels))
     make_clips(folder, 1)
 

@@ -98,10 +98,10 @@ def chosen(recipe: Recipe, ready: Prepared, one: Trained, names: Sequence[str]) 
         made = recipe.with_values({"model.rungs": list(names)})
     part = replace(ready, tables=tuple(ready.tables[i] for i in at))
     voices, *inner = (tuple(own[i] for i in at) for own in (one.voices, *one.inner))
-    decision, weights = decision_of(made, part, one.lesson, voices, iter(inner))
+    decision, shares = decision_of(made, part, one.lesson, voices, iter(inner))
     decision = replace(decision, familiarity=None)
     return Predictor(
-        bundle_of(made, part, ready.dataset.labels, voices, weights, decision, None), self_test=False
+        bundle_of(made, part, ready.dataset.labels, voices, shares, decision, None), self_test=False
     )
 
 

@@ -19,8 +19,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from earmark import bundle as bundle_module
-from earmark.bundle import Bundle, Golden, _seal, group_hash, read_bundle, write_bundle
+from earmark.bundle import Bundle, Golden, Member, group_hash, read_bundle, reading, write_bundle
+from earmark.bundle.entries import seal
 from earmark.decide import Decision
 from earmark.errors import BundleError, BundleFormatError, GoldenTestError, PathError
 from earmark.features import Mfcc, Stats
@@ -42,7 +42,7 @@ def network():
 
 @pytest.fixture(scope="module")
 def bundle():
-    made = with_golden(Bundle(LABELS, FEATURE, model_to_dict(MODEL), network().to_onnx(), ()))
+    made = with_golden(Bundle(LABELS, (Member(FEATURE, model_to_dict(MODEL), network().to_onnx()),)))
     return replace(made, provenance={"seed": 0, "train_groups": [group_hash("a")], "note": "Mönch"})
 
 
@@ -60,7 +60,7 @@ def same(a: Bundle, b: Bundle) -> bool:
         and np.array_equal(x.probabilities, y.probabilities)
         for x, y in zip(a.golden, b.golden, strict=True)
     )
-    fields = ("labels", "feature", "model", "network", "provenance", "decision")
+    fields = ("labels", "members", "provenance", "decision")
     return golden and all(getattr(a, f) == getattr(b, f) for f in fields)
 
 
@@ -77,7 +77,7 @@ def rebuild(packed, change=None, entries=None, rehash=True, compress=zipfile.ZIP
         changed = change(about)
         about = about if changed is None else changed
     if rehash and isinstance(about, dict):
-        about["seal"] = _seal(about)
+        about["seal"] = seal(about)
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", compress) as archive:
         text = about if isinstance(about, bytes) else json.dumps(about).encode()
@@ -130,10 +130,7 @@ def test_any_zip_program_can_open_it(packed):
     assert {
         "format",
         "labels",
-        "feature",
-        "model",
-        "weight",
-        "others",
+        "members",
         "decision",
         "reference",
         "golden",
@@ -258,28 +255,27 @@ json_values = st.recursive(
 
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    key=st.sampled_from(["format", "labels", "feature", "model", "golden", "provenance", "sha256"]),
+    key=st.sampled_from(["format", "labels", "members", "golden", "provenance", "sha256"]),
     value=json_values,
 )
 def test_any_json_in_any_place(packed, tmp_path, key, value):
     read = read_or_refuse(tmp_path / "m.earmark", rebuild(packed, lambda about: {**about, key: value}))
     if read is not None:  # it may say anything in its own record, as long as that is a record
-        assert key in ("model", "provenance") or value in (1, True)
-        assert isinstance(read.model, dict)
+        assert key == "provenance"
         assert isinstance(read.provenance, dict)
 
 
 # Malice
 
 
-@pytest.mark.parametrize("key", ["labels", "feature", "model", "golden", "provenance", "sha256"])
+@pytest.mark.parametrize("key", ["labels", "members", "golden", "provenance", "sha256"])
 def test_settings_changed_after_the_seal(refused, packed, key):
     """Labels in another order would give every sound a wrong name, and no network hash would notice."""
     with zipfile.ZipFile(io.BytesIO(packed)) as archive:
         seal = json.loads(archive.read("bundle.json"))["seal"]
 
     def change(about):
-        about[key] = list(reversed(about[key])) if isinstance(about[key], list) else {}
+        about[key] = [*reversed(about[key]), None] if isinstance(about[key], list) else {}
         return json.dumps({**about, "seal": seal}).encode()
 
     assert "its settings were changed after the bundle was written" in refused(rebuild(packed, change))
@@ -345,7 +341,7 @@ def test_an_encrypted_entry(refused, packed):
 
 
 def test_a_file_larger_than_allowed(refused, packed, monkeypatch):
-    monkeypatch.setattr(bundle_module, "_MAX_FILE", len(packed) - 1)
+    monkeypatch.setattr(reading, "_MAX_FILE", len(packed) - 1)
     assert refused(packed) == "PATH is larger than a bundle may be (0 MiB)."
 
 
@@ -437,17 +433,18 @@ def test_another_format(refused, packed, number, said):
     )
 
 
+def earlier(about, number):
+    """Return what stood there before there were blends, and before there were decisions."""
+    (only,) = about["members"]
+    gone = ("members", "decision", "reference") if number == 1 else ("members",)
+    kept = {k: v for k, v in about.items() if k not in gone}
+    return {**kept, "format": number, "feature": only["feature"], "model": only["model"]}
+
+
 def test_format_1_is_still_read(packed, bundle, tmp_path):
     """It knew no decision: scores are the network's own, and every clip is answered."""
     path = tmp_path / "old.earmark"
-    path.write_bytes(
-        rebuild(
-            packed,
-            lambda about: (
-                {k: v for k, v in about.items() if k not in ("decision", "reference")} | {"format": 1}
-            ),
-        )
-    )
+    path.write_bytes(rebuild(packed, lambda about: earlier(about, 1)))
     read = read_bundle(path)
     assert read.decision == Decision()
     assert same(read, bundle)
@@ -461,16 +458,16 @@ def test_statistics_of_an_earlier_bundle_stay_what_they_were(number, tmp_path):
     shape = MODEL.shape(feature.dims, len(LABELS))
     zeros, scale = np.zeros(feature.dims, np.float32), np.full(feature.dims, 0.01, np.float32)
     onnx_bytes = Network(shape, glorot(shape, 0), zeros, scale).to_onnx()
-    made = with_golden(Bundle(LABELS, feature, model_to_dict(MODEL), onnx_bytes, ()))
+    made = with_golden(Bundle(LABELS, (Member(feature, model_to_dict(MODEL), onnx_bytes),)))
     path = tmp_path / "now.earmark"
     write_bundle(path, made)
 
-    def earlier(about):
-        del about["feature"]["version"]
-        gone = ("decision", "reference") if number == 1 else ()
-        return {k: v for k, v in about.items() if k not in gone} | {"format": number}
+    def unversioned(about):
+        old = earlier(about, number)
+        del old["feature"]["version"]
+        return old
 
-    path.write_bytes(rebuild(path.read_bytes(), earlier))
+    path.write_bytes(rebuild(path.read_bytes(), unversioned))
     read = read_bundle(path)
     assert read.feature == feature
     Predictor(read)  # whose self-test holds the probabilities that were promised
@@ -482,16 +479,8 @@ def test_statistics_of_an_earlier_bundle_stay_what_they_were(number, tmp_path):
 def test_format_2_is_still_read(packed, bundle, tmp_path):
     """It knew one network."""
     path = tmp_path / "old.earmark"
-    path.write_bytes(
-        rebuild(
-            packed,
-            lambda about: {k: v for k, v in about.items() if k not in ("weight", "others")} | {"format": 2},
-        )
-    )
-    read = read_bundle(path)
-    assert read.weight == 1
-    assert read.others == ()
-    assert same(read, bundle)
+    path.write_bytes(rebuild(packed, lambda about: earlier(about, 2)))
+    assert same(read_bundle(path), bundle)
 
 
 def test_a_decision_goes_with_the_bundle(bundle, tmp_path):
@@ -552,7 +541,6 @@ def test_deep_nesting(refused, packed, about):
 @pytest.mark.parametrize(
     "change",
     [
-        {"model": [["name", "mlp"]]},
         {"provenance": {"train_groups": "all"}},
         {"provenance": {"train_groups": [1, 2]}},
         {"provenance": {"train_groups": [[]]}},
@@ -561,6 +549,26 @@ def test_deep_nesting(refused, packed, about):
 def test_a_record_that_cannot_be_used(refused, packed, change):
     message = refused(rebuild(packed, lambda about: {**about, **change}))
     assert message == "PATH: its record of the training is malformed."
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"model": [["name", "mlp"]]}, "PATH: its record of the training is malformed."),
+        ({"weight": -1.0}, "PATH: a weight of its networks is not a number from 0 to 1e+09."),
+        ({"weight": "much"}, "PATH: a weight of its networks is not a number from 0 to 1e+09."),
+        ({"weight": 0.0}, "PATH: none of its networks has a weight."),
+        ({"temperature": 0.0}, "PATH: a temperature of its networks is not a number from 1e-09 to 1e+09."),
+        ({"file": "networks/1.onnx"}, "PATH: its list of networks does not match its entries."),
+    ],
+)
+def test_networks_that_cannot_be_used(refused, packed, change, said):
+    assert refused(rebuild(packed, lambda about: about["members"][0].update(change))) == said
+
+
+def test_no_network(refused, packed):
+    message = refused(rebuild(packed, lambda about: about.update(members=[])))
+    assert message == "PATH: its list of networks does not match its entries."
 
 
 def change_golden(**values):
@@ -598,7 +606,9 @@ def test_another_network_that_fits(refused, packed):
 
 
 def test_another_front_end(refused, packed):
-    message = refused(rebuild(packed, lambda about: about["feature"].update(hop_length=100)), GoldenTestError)
+    message = refused(
+        rebuild(packed, lambda about: about["members"][0]["feature"].update(hop_length=100)), GoldenTestError
+    )
     assert message.startswith("The model's self-test failed")
 
 
@@ -640,7 +650,7 @@ def test_hashes_not_as_listed(refused, packed):
     ],
 )
 def test_features_that_are_not_known(refused, packed, settings, said):
-    message = refused(rebuild(packed, lambda about: {**about, "feature": settings}))
+    message = refused(rebuild(packed, lambda about: about["members"][0].update(feature=settings)))
     assert message.startswith(f"PATH is damaged: {said}")
 
 
@@ -735,7 +745,7 @@ def test_weights_in_another_file(refused, packed, tmp_path):
 
 def test_a_feature_that_keeps_time(refused, packed):
     """Its vectors are as long as the network's inputs, but there is one for each frame."""
-    message = refused(rebuild(packed, lambda about: about["feature"].update(statistics=[])))
+    message = refused(rebuild(packed, lambda about: about["members"][0]["feature"].update(statistics=[])))
     assert message == NO_FIT
 
 

@@ -259,7 +259,7 @@ def test_no_test_row_has_a_say(model, tmp_path):
     wrong[tested] = (targets[tested] + 1) % 3
     other, again = learnt(absurd, wrong, "absurd")
     assert (split.roles == again.roles).all()
-    assert one.bundle.network == other.bundle.network
+    assert one.bundle.members == other.bundle.members
     assert one.bundle.decision == other.bundle.decision
     assert one.bundle.decision.clips == len(split.learnt)
     assert not np.array_equal(one.scored.probabilities, other.scored.probabilities)

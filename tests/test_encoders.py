@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
-from earmark.bundle import Bundle, read_bundle, write_bundle
+from earmark.bundle import Bundle, Member, read_bundle, write_bundle
 from earmark.encoders import ENCODERS, Session, get, keep, note_of, session, weights
 from earmark.encoders.convert import _pads, yamnet_to_onnx
 from earmark.encoders.graph import embedding_graph
@@ -432,7 +432,7 @@ def bundle(cache):
     shape = Linear().shape(feature.dims, 2)
     flat = np.random.default_rng(0).standard_normal(shape.size).astype(np.float32) / 100
     net = Network(shape, flat, np.zeros(feature.dims, np.float32), np.ones(feature.dims, np.float32))
-    return with_golden(Bundle(("a", "b"), feature, {"name": "linear"}, net.to_onnx(), ()))
+    return with_golden(Bundle(("a", "b"), (Member(feature, {"name": "linear"}, net.to_onnx()),)))
 
 
 def test_the_bundle_brings_its_encoder(bundle, cache, tmp_path, monkeypatch):

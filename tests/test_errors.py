@@ -15,7 +15,7 @@ import pytest
 
 from conftest import without_av
 from earmark import audio, errors
-from earmark.bundle import Bundle, read_bundle, write_bundle
+from earmark.bundle import Bundle, Member, read_bundle, write_bundle
 from earmark.corrections import hold_log
 from earmark.dataset import Clips, Dataset
 from earmark.engine import cluster, open_engine
@@ -182,7 +182,7 @@ def bundle_format(place):
 
 
 def golden_test(place):
-    bundle = with_golden(Bundle(("cat", "dog"), Mfcc(), {"name": "mlp"}, network(), ()))
+    bundle = with_golden(Bundle(("cat", "dog"), (Member(Mfcc(), {"name": "mlp"}, network()),)))
     wrong = replace(bundle.golden[1], probabilities=bundle.golden[1].probabilities[::-1] + 0.25)
     bundle = replace(bundle, golden=(bundle.golden[0], wrong, bundle.golden[2]))
     write_bundle(place.root / "m.earmark", bundle)

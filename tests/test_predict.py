@@ -15,7 +15,7 @@ import soundfile
 from scipy.special import softmax
 
 from earmark.audio import load
-from earmark.bundle import Bundle, read_bundle
+from earmark.bundle import Bundle, Member, read_bundle
 from earmark.cli import predictions
 from earmark.cli.app import FORMATS
 from earmark.engine import Local
@@ -58,7 +58,7 @@ def test_equals_numpy():
     mean, scale = rng.standard_normal(13).astype(np.float32), rng.uniform(0.5, 2, 13).astype(np.float32)
     network = Network(shape, glorot(shape, 3), mean, scale)
     predictor = Predictor(
-        with_golden(Bundle(("a", "b", "c", "d"), feature, {"name": "mlp"}, network.to_onnx(), ()))
+        with_golden(Bundle(("a", "b", "c", "d"), (Member(feature, {"name": "mlp"}, network.to_onnx()),)))
     )
     values = rng.standard_normal((50, 13)).astype(np.float32)
     np.testing.assert_allclose(predictor.score(values), softmax(network.logits(values), axis=1), atol=1e-6)

@@ -11,7 +11,8 @@ import pytest
 from earmark import pipeline
 from earmark.audio import decode
 from earmark.bundle import read_bundle, write_bundle
-from earmark.decide.blend import fit_weights
+from earmark.decide import sigmoid, softmax
+from earmark.decide.blend import Share, blended, fit_shares
 from earmark.errors import SettingError, UnknownNameError
 from earmark.features import FEATURES
 from earmark.models import MODELS, Blend
@@ -183,18 +184,19 @@ def test_who_guesses_is_not_listened_to():
     truth = rng.integers(0, 3, 300)
     knows = np.eye(3)[truth] * 2 + rng.normal(0, 1, (300, 3))
     guesses = rng.normal(0, 1, (300, 3))
-    weights = fit_weights([knows, guesses], truth, np.arange(300))
-    assert weights[0] > 5 * weights[1] >= 0
+    weights = shares_of([knows, guesses], truth)
+    assert weights[0] > 5 * weights[1] > 0
 
 
 def test_two_that_err_apart_are_better_together():
     rng = np.random.default_rng(1)
     truth = rng.integers(0, 3, 2000)
     each = [np.eye(3)[truth] + rng.normal(0, 1, (2000, 3)) for _ in range(2)]
-    weights = fit_weights([own[:1000] for own in each], truth[:1000], np.arange(1000))
-    np.testing.assert_allclose(weights[0], weights[1], rtol=0.2)
+    every = np.ones((1000, 3), bool)
+    shares = fit_shares([own[:1000] for own in each], truth[:1000], np.arange(1000), every)
+    np.testing.assert_allclose(shares[0].weight, shares[1].weight, rtol=0.4)
     right = [(own[1000:].argmax(axis=1) == truth[1000:]).mean() for own in each]
-    together = sum(w * own[1000:] for w, own in zip(weights, each, strict=True)).argmax(axis=1)
+    together = blended([own[1000:] for own in each], shares).argmax(axis=1)
     assert (together == truth[1000:]).mean() > max(right) + 0.03
 
 
@@ -202,8 +204,19 @@ def test_of_several_labels_each_is_weighed():
     rng = np.random.default_rng(2)
     truth = rng.random((200, 4)) < 0.3
     knows = np.where(truth, 2.0, -2.0) + rng.normal(0, 1, truth.shape)
-    weights = fit_weights([rng.normal(0, 1, truth.shape), knows], truth, np.arange(200))
-    assert weights[1] > 5 * weights[0] >= 0
+    weights = shares_of([rng.normal(0, 1, truth.shape), knows], truth)
+    assert weights[1] > 5 * weights[0] > 0
+
+
+def test_a_label_that_a_network_had_no_clips_of_is_no_witness():
+    rng = np.random.default_rng(5)
+    truth = rng.random((200, 2)) < 0.5
+    knows = np.where(truth, 2.0, -2.0) + rng.normal(0, 1, truth.shape)
+    other = knows.copy()
+    other[:, 1] *= -9  # all wrong, where nobody knew
+    known = np.array([[True, False]]).repeat(200, axis=0)
+    first, second = shares_of([knows, other], truth, known=known)
+    assert first == pytest.approx(second)
 
 
 def test_a_long_recording_counts_once():
@@ -214,10 +227,43 @@ def test_a_long_recording_counts_once():
     good[50:] *= -1
     bad[:50] *= -1
     groups = np.concatenate([np.arange(50), np.full(100, 50)])
-    weights = fit_weights([good, bad], truth, groups)
+    weights = shares_of([good, bad], truth, groups)
     assert weights[0] > weights[1]
+
+
+def test_few_recordings_are_not_believed():
+    truth = np.array([0, 1, 0])
+    weights = shares_of([np.eye(2)[truth] * 8, -np.eye(2)[truth] * 8], truth)
+    assert 0.2 <= weights[1] < weights[0]
 
 
 def test_nothing_to_learn_weights_from():
     none = np.empty((0, 3))
-    assert fit_weights([none, none], np.empty(0, np.int64), np.empty(0, np.int64)).tolist() == [1, 1]
+    assert shares_of([none, none], np.empty(0, np.int64)) == [0.5, 0.5]
+
+
+def test_how_large_logits_are_does_not_matter():
+    """One network says the same of all clips as another, ten times as loud: together they say what each says."""
+    rng = np.random.default_rng(4)
+    truth = rng.integers(0, 3, 400)
+    knows = np.eye(3)[truth] * 2 + rng.normal(0, 1, (400, 3))
+    shares = fit_shares([knows, 10 * knows], truth, np.arange(400), np.ones((400, 3), bool))
+    assert shares[1].temperature == pytest.approx(10 * shares[0].temperature, rel=0.1)
+    said = softmax(blended([knows, 10 * knows], shares))
+    np.testing.assert_allclose(said, softmax(knows, shares[0].temperature), atol=0.02)
+
+
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_a_blend_says_the_mean_of_probabilities(exclusive):
+    rng = np.random.default_rng(6)
+    each = [rng.normal(0, 3, (5, 4)), rng.normal(0, 30, (5, 4))]
+    scaled = softmax if exclusive else sigmoid
+    wanted = 0.75 * scaled(each[0], 2.0) + 0.25 * scaled(each[1], 0.5)
+    shares = [Share(3.0, 2.0), Share(1.0, 0.5)]
+    np.testing.assert_allclose(scaled(blended(each, shares, exclusive)), wanted, atol=1e-6)
+
+
+def shares_of(logits, truth, groups=None, known=None):
+    groups = np.arange(len(truth)) if groups is None else groups
+    known = np.ones(logits[0].shape, bool) if known is None else known
+    return [share.weight for share in fit_shares(logits, truth, groups, known)]

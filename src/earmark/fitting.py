@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from earmark import record, runs
 from earmark.bundle import Bundle, Member
 from earmark.decide import Decision, Reference, decide, sharpness
-from earmark.decide.blend import fit_weights
+from earmark.decide.blend import Share, blended, fit_shares
 from earmark.decide.silence import knows_silence
 from earmark.engine import Engine, Local
 from earmark.evaluate import Scored
@@ -105,13 +105,13 @@ def learn(
     record.write_metrics(run, own)
     learnt = []
     for lesson, voices in zip(lessons, own, strict=True):
-        decision, weights = decision_of(recipe, ready, lesson, voices, others)
+        decision, shares = decision_of(recipe, ready, lesson, voices, others)
         quiet = knows_silence(
             ready.table.values[lesson.split.learnt], ready.table.feature, ready.dataset.labels
         )
         decision = replace(decision, knows_silence=quiet)
         known = reference_of(ready, lesson.split) if decision.familiarity else None
-        bundle = with_golden(bundle_of(recipe, ready, ready.dataset.labels, voices, weights, decision, known))
+        bundle = with_golden(bundle_of(recipe, ready, ready.dataset.labels, voices, shares, decision, known))
         logits = Predictor(bundle, self_test=False).logits(*ready.heard(lesson.split.positions(TEST)))
         raw = replace(decision, temperature=1.0)
         scored = (_scored(by, ready, lesson, by.probabilities(logits)) for by in (decision, raw))
@@ -129,27 +129,16 @@ def bundle_of(
     ready: Prepared,
     labels: tuple[str, ...],
     voices: Voices,
-    weights: Sequence[float],
+    shares: Sequence[Share],
     decision: Decision,
     reference: Reference | None,
 ) -> Bundle:
     """Return networks and what is made of their scores as a bundle, still without a self-test."""
-    first, *others = (
-        Member(table.feature, model_to_dict(rung.model), voice.network.to_onnx(), weight)
-        for table, rung, voice, weight in zip(ready.tables, recipe.rungs(), voices, weights, strict=True)
+    members = (
+        Member(table.feature, model_to_dict(rung.model), voice.network.to_onnx(), share)
+        for table, rung, voice, share in zip(ready.tables, recipe.rungs(), voices, shares, strict=True)
     )
-    return Bundle(
-        labels,
-        first.feature,
-        first.model,
-        first.network,
-        (),
-        {},
-        decision,
-        reference,
-        first.weight,
-        tuple(others),
-    )
+    return Bundle(labels, tuple(members), decision=decision, reference=reference)
 
 
 def reference_of(ready: Prepared, split: Split) -> Reference:
@@ -194,12 +183,12 @@ def fit_all(
 
 def decision_of(
     recipe: Recipe, ready: Prepared, lesson: Lesson, voices: Voices, others: Iterator[Voices]
-) -> tuple[Decision, list[float]]:
+) -> tuple[Decision, list[Share]]:
     """Learn from what the networks of the inner divisions say about the parts that they did not hear.
 
     Returns
     -------
-    The decision, and what each network's logits count in their sum: 1 where there is one.
+    The decision, and the share of each network.
     """
     values, rows = ready.table.values, ready.rows
     inputs = [table.inputs for table in ready.tables]
@@ -222,16 +211,19 @@ def decision_of(
     alone = len(voices) == 1
     if not positions or not sum(map(len, positions)):
         # Nothing tells who is right: all count alike, as far as their logits can be compared.
-        heard_of = [_spread_of(v, lesson.split, heard) for v, heard in zip(voices, inputs, strict=True)]
-        return Decision(exclusive=exclusive), [1.0] if alone else [1 / spread for spread in heard_of]
+        spreads = (_spread_of(v, lesson.split, heard) for v, heard in zip(voices, inputs, strict=True))
+        return Decision(exclusive=exclusive), [Share()] if alone else [Share(1.0, by) for by in spreads]
     at, seen = np.concatenate(positions), np.concatenate(known)
+    truth, groups = rows.truth[at], rows.joined[at]
     times, alike = zip(*(_alike(*own) for own in zip(sharp, said, strict=True)), strict=True)
-    weights = np.ones(1) if alone else fit_weights(alike, rows.truth[at], rows.joined[at], seen)
-    together = np.einsum("m,mnl->nl", weights, np.stack(alike))
     far = np.concatenate(distances) if distances else None
-    sharper = times[0] if alone else 1.0
-    decision = decide(together, rows.truth[at], rows.joined[at], recipe.decide, sharper, seen, far)
-    return decision, [1.0] if alone else [float(w / t) for w, t in zip(weights, times, strict=True)]
+    if alone:
+        return decide(alike[0], truth, groups, recipe.decide, times[0], seen, far), [Share()]
+    shares = fit_shares(alike, truth, groups, seen)
+    decision = decide(blended(alike, shares, exclusive), truth, groups, recipe.decide, 1.0, seen, far)
+    return decision, [
+        replace(share, temperature=share.temperature * by) for share, by in zip(shares, times, strict=True)
+    ]
 
 
 def _alike(sharp: list[float | None], said: list[NDArray[np.floating]]) -> tuple[float, NDArray[np.floating]]:

@@ -153,14 +153,14 @@ def _heard(
     lesson = Lesson(splits[at], recipe.train.seed, tuple(splits[i] for i in others))
     renumbered = replace(ready, rows=splits[at].rows)
     voices = iter([fitted[i] for i in others])
-    decision, weights = decision_of(recipe, renumbered, lesson, fitted[at], voices)
+    decision, shares = decision_of(recipe, renumbered, lesson, fitted[at], voices)
     known, reference = decision.familiarity, reference_of(renumbered, splits[at])
     if known is None:
         raise DataError(f"{ready.dataset.name} has too few recordings to learn what known clips are like.")
     names = list(ready.dataset.labels[:-1])
     if left < len(names):
         names[left] = ready.dataset.labels[-1]
-    bundle = bundle_of(recipe, ready, tuple(names), fitted[at], weights, decision, reference)
+    bundle = bundle_of(recipe, ready, tuple(names), fitted[at], shares, decision, reference)
     tested = fold.positions(TEST)
     confidences = Predictor(bundle, self_test=False).score(*ready.heard(tested)).max(axis=1)
     distances = reference.distances(ready.table.values[tested])

@@ -15,6 +15,7 @@ from earmark.audio import decode, read_stream
 from earmark.audio.condition import clipped, is_silent
 from earmark.audio.length import seconds_of
 from earmark.bundle import Bundle, Golden, Member, read_bundle
+from earmark.decide.blend import blended
 from earmark.encoders import remember
 from earmark.errors import AudioError, BundleFormatError, GoldenTestError, PathError, UnreadableAudioError
 from earmark.features import extract_each
@@ -115,10 +116,9 @@ class Predictor:
         """
         members = self.bundle.members
         each = [self._run(*own) for own in zip(self._sessions, members, inputs, strict=True)]
-        if len(each) == 1 and members[0].weight == 1:
+        if len(each) == 1:
             return each[0]
-        total: NDArray[np.float64] = np.einsum("mnl,m->nl", each, [member.weight for member in members])
-        return total
+        return blended(each, [member.share for member in members], self.bundle.decision.exclusive)
 
     def _run(self, session: Any, member: Member, inputs: Inputs) -> NDArray[np.float64]:
         whole = [np.asarray(inputs)] if not member.feature.course else [course[None] for course in inputs]

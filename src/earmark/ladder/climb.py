@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from earmark.bundle import Bundle
 from earmark.decide import DecideSettings, Decision
+from earmark.decide.blend import Share
 from earmark.engine import Engine, Local, cores
 from earmark.errors import DataError
 from earmark.evaluate import Scored, joined
@@ -252,12 +253,12 @@ class Climb:
         self, recipe: Recipe, ready: Prepared, lessons: list[Lesson], voices: list[Voices]
     ) -> list[Bundle]:
         own, others = voices[: len(lessons)], iter(voices[len(lessons) :])
-        plain = Decision(exclusive=ready.rows.marks is None), [1.0]
+        plain = Decision(exclusive=ready.rows.marks is None), [Share()]
         found = []
         for lesson, speaks in zip(lessons, own, strict=True):
             alone = len(speaks) == 1
-            decision, weights = plain if alone else decision_of(recipe, ready, lesson, speaks, others)
-            found.append(bundle_of(recipe, ready, ready.dataset.labels, speaks, weights, decision, None))
+            decision, shares = plain if alone else decision_of(recipe, ready, lesson, speaks, others)
+            found.append(bundle_of(recipe, ready, ready.dataset.labels, speaks, shares, decision, None))
         return found
 
     def _said(self, bundle: Bundle, ready: Prepared, lesson: Lesson) -> NDArray[np.float32]:
