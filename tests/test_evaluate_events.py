@@ -23,6 +23,7 @@ from earmark.evaluate.events import (
     overall,
     shuffled,
 )
+from earmark.evaluate.psds import Tolerance, psds
 from earmark.mixer import Mix, compose
 
 LABELS = ["dog", "rain", "saw"]
@@ -235,3 +236,75 @@ def test_a_mix_that_cannot_be(values, message):
     with pytest.raises(SettingError) as caught:
         Mix(**values)
     assert str(caught.value) == message
+
+
+# PSDS, against psds_eval
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    "how",
+    [Tolerance(), Tolerance(0.1, 0.1, 0.3, 0.5, 1.0, 500.0), Tolerance(0.5, 0.5, 0.3, 1.0, 0.0, 2_000.0)],
+)
+def test_psds_is_that_of_psds_eval(monkeypatch, seed, how):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        library = pytest.importorskip("psds_eval")
+        import pandas as pd
+
+        # What it asks for is called otherwise in pandas 3 and NumPy 2.4.
+        monkeypatch.setattr(np, "argwhere", lambda found: np.flatnonzero(found)[0])
+        fill = pd.DataFrame.fillna
+        monkeypatch.setattr(
+            pd.DataFrame,
+            "fillna",
+            lambda self, value=None, method=None: self.ffill() if method else fill(self, value),
+        )
+        rng = np.random.default_rng(seed)
+        real = [drawn(rng, 12) for _ in range(3)]
+        points = [[near(events, rng)[:most] for events in real] for most in (3, 6, 9, 12, 40)]
+
+        def table(recordings):
+            rows = [
+                {"filename": f"{i}.wav", "onset": e.start, "offset": e.end, "event_label": e.label}
+                for i, events in enumerate(recordings)
+                for e in events
+            ]
+            return pd.DataFrame(rows, columns=["filename", "onset", "offset", "event_label"])
+
+        names = pd.DataFrame([{"filename": f"{i}.wav", "duration": SECONDS} for i in range(3)])
+        reference = library.PSDSEval(
+            how.detection, how.event, how.other, ground_truth=apart(table(real)), metadata=names
+        )
+        tables = [apart(table(point)) for point in points]
+        real, *points = [
+            [
+                [
+                    Drawn(r.onset, r.offset, r.event_label)
+                    for r in kept[kept.filename == f"{i}.wav"].itertuples()
+                ]
+                for i in range(3)
+            ]
+            for kept in (apart(table(real)), *tables)
+        ]
+        for kept in tables:
+            reference.add_operating_point(kept)
+        told = reference.psds(alpha_ct=how.confusion, alpha_st=how.unevenness, max_efpr=how.most).value
+    assert psds(points, real, [SECONDS] * 3, how) == pytest.approx(told, abs=1e-9)
+
+
+def apart(events):
+    """Without events that overlap another of their label, which the library refuses."""
+    kept, last = [], {}
+    for row in events.sort_values("onset").itertuples():
+        key = row.filename, row.event_label
+        if row.onset >= last.get(key, 0.0):
+            kept.append(row.Index)
+            last[key] = row.offset
+    return events.loc[kept].reset_index(drop=True)
+
+
+def test_psds_of_nothing():
+    assert psds([], [[]], [1.0]) == 0.0
+    assert psds([[[]]], [[]], [1.0]) == 0.0
+    assert psds([[[Drawn(5, 6, "rain")]]], [[Drawn(1, 2, "dog")]], [10.0]) == 0.0

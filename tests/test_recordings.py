@@ -7,13 +7,14 @@ import io
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
 import time
 import types
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conftest import ROOT
 from earmark.audio.blocks import open_blocks
 from earmark.audio.mic import Microphone
 from earmark.audio.stream import ENCODINGS, Stream, wav_stream
@@ -796,3 +798,36 @@ def test_without_a_microphone(monkeypatch):
     monkeypatch.setitem(sys.modules, "sounddevice", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'earmark\[mic\]'$"):
         Microphone()
+
+
+# The page
+
+
+def test_the_page_runs_as_written(earmark, tone_model, dawn, tmp_path, write_wav):
+    page = (ROOT / "docs" / "long-recordings.md").read_text()
+    commands = [
+        line
+        for block in re.findall(r"^```sh\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+        for line in block.splitlines()
+    ]
+    assert len(commands) == 5
+    (tmp_path / "tones.earmark").write_bytes(tone_model.read_bytes())
+    (tmp_path / "dawn.wav").write_bytes(dawn[0].read_bytes())
+    for seed in range(4):
+        samples, truth = recording(33, seed)
+        noise = 2e-4 * np.random.default_rng(seed).standard_normal(len(samples))
+        write_wav(tmp_path / "field" / f"{seed}.wav", samples + noise, RATE)
+        lines = [f"{a}\t{b}\t{label}\n" for a, b, label in truth]
+        (tmp_path / "field" / f"{seed}.txt").write_text("".join(lines))
+    for command in commands:
+        program, *words = shlex.split(command)
+        assert program == "earmark"
+        earmark(*words, cwd=tmp_path)
+    assert read_labels(tmp_path / "dawn.txt").regions
+    (code,) = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    before = f"import numpy as np\npieces = [np.zeros({RATE}, np.float32)] * 3\n"
+    subprocess.run([sys.executable, "-c", before + code], cwd=tmp_path, check=True, timeout=120)
+    table = re.findall(
+        r"^\| `(\w+)` \|", page.partition("`[events]`")[2].partition("## Formats")[0], re.MULTILINE
+    )
+    assert table == [f.name for f in fields(Events)]

@@ -97,6 +97,7 @@ def _show(report: EventReport, as_json: bool) -> None:
     for label in report.events:
         click.echo(_line(label, width, *(told[k]["per_label"].get(label) for k in ("events", "segments"))))
     click.echo(_line("all", width, told["events"], told["segments"]))
+    click.echo(f"PSDS {report.psds:.3f}")
     chance = report.chance
     for name, (one, other) in (
         ("shuffled events", chance.shuffled),

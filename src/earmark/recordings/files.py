@@ -10,7 +10,7 @@ from earmark.audio.blocks import open_blocks
 from earmark.events import Event, Events
 from earmark.predict import Predictor
 from earmark.recordings.journal import open_journal
-from earmark.recordings.listening import Listening
+from earmark.recordings.listening import Listening, OnActivity
 from earmark.types import FloatArray, Waveform
 
 _AT_ONCE = 32  # windows, between two looks at the journal and at the clock
@@ -42,6 +42,7 @@ def events_in(
     settings: Events | None = None,
     on_heard: OnHeard | None = None,
     workers: int = 1,
+    on_activity: OnActivity | None = None,
 ) -> Iterator[Event]:
     """Yield the events of a recording as they close, in constant memory.
 
@@ -57,6 +58,8 @@ def events_in(
         Told now and then how far it is.
     workers
         Threads.
+    on_activity
+        Told the scores over time, as `Listening` tells them.
 
     Raises
     ------
@@ -66,7 +69,9 @@ def events_in(
     how = settings or predictor.bundle.events
     tell = on_heard or (lambda heard: None)
     if isinstance(recording, Waveform):
-        with Listening(predictor, how, recording.sample_rate, workers=workers) as listening:
+        with Listening(
+            predictor, how, recording.sample_rate, workers=workers, on_activity=on_activity
+        ) as listening:
             for part in _parts(recording.samples, how, recording.sample_rate):
                 yield from listening.feed(part)
                 tell(Heard(listening.seconds, recording.seconds, 0.0))
@@ -77,7 +82,13 @@ def events_in(
         with (
             open_journal(recording, predictor.bundle, how, total) as journal,
             Listening(
-                predictor, how, blocks.rate, done=journal.rows, workers=workers, on_scores=journal.add
+                predictor,
+                how,
+                blocks.rate,
+                done=journal.rows,
+                workers=workers,
+                on_scores=journal.add,
+                on_activity=on_activity,
             ) as listening,
         ):
             for scores in journal.recalled():

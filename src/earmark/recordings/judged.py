@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from earmark.bundle import group_hash
+from earmark.bundle import Bundle, group_hash
 from earmark.dataset import Dataset
 from earmark.engine.fetch import fetched
 from earmark.errors import AudioError, DataError
@@ -25,12 +25,14 @@ from earmark.evaluate.events import (
     overall,
     shuffled,
 )
-from earmark.events import Events
+from earmark.evaluate.psds import psds
+from earmark.events import Event, Events, Merger
 from earmark.predict import Predictor
 from earmark.recordings.files import Heard, events_in
-from earmark.types import Clip, Problem
+from earmark.types import Clip, FloatArray, Problem
 
 _DRAWS = 20  # of events that nobody heard
+_POINTS = tuple(i / 20 for i in range(1, 20))  # thresholds that the PSDS is of
 
 OnHeard = Callable[[str, Heard], None]
 
@@ -62,6 +64,8 @@ class EventReport:
     ----------
     events, segments
         What was found of each label, counted by events and by segments.
+    psds
+        The polyphonic sound detection score, with the tolerance of `earmark.evaluate.psds.Tolerance`.
     chance
         What no skill gives.
     recordings, seconds
@@ -76,6 +80,7 @@ class EventReport:
 
     events: ByLabel
     segments: ByLabel
+    psds: float
     chance: Chance
     recordings: int
     seconds: float
@@ -104,6 +109,7 @@ class EventReport:
         return {
             "events": of(self.events),
             "segments": of(self.segments),
+            "psds": self.psds,
             "no_skill": {**no_skill, "label": self.chance.label},
             "recordings": self.recordings,
             "seconds": self.seconds,
@@ -114,29 +120,58 @@ class EventReport:
         }
 
 
-def judge(
+@dataclass(frozen=True, slots=True, eq=False)
+class Recorded:
+    """A recording of which it is known what is heard when.
+
+    Parameters
+    ----------
+    real
+        What is heard.
+    activity
+        Until when the scores of each window hold, and the scores.
+    seconds
+        How long it is.
+    """
+
+    path: str
+    real: list[Span]
+    activity: list[tuple[float, FloatArray]]
+    seconds: float
+
+    def events(self, bundle: Bundle, how: Events) -> list[Event]:
+        """Return what a model's scores say is heard."""
+        merger = Merger(bundle.labels, how, bundle.decision.exclusive, bundle.decision.thresholds)
+        found = [event for end, scores in self.activity for event in merger.add(end, scores)]
+        return found + merger.finish(self.seconds)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Audition:
+    """Recordings that were heard, those that the model was trained on, and what could not be heard."""
+
+    recorded: tuple[Recorded, ...]
+    left_out: tuple[str, ...]
+    problems: tuple[Problem, ...]
+
+
+def hear(
     predictor: Predictor,
     dataset: Dataset,
     settings: Events | None = None,
-    collar: float = COLLAR,
     on_heard: OnHeard | None = None,
     workers: int = 1,
-    seed: int = 0,
-) -> EventReport:
-    """Hear recordings with label tracks, and count what was found of what they say.
-
-    Recordings that the model was trained on are left out.
+) -> Audition:
+    """Score recordings with label tracks, window by window, but those that the model was trained on.
 
     Parameters
     ----------
     settings
-        How scores become events; the bundle's own by default.
-    collar
-        Seconds that an event may start too early or too late.
+        Their windows; the bundle's own by default.
     on_heard
         Told of which recording how much was heard.
-    workers, seed
-        Threads; and of the events that are drawn without skill.
+    workers
+        Threads.
 
     Raises
     ------
@@ -161,11 +196,10 @@ def judge(
         if clip.start is not None and clip.end is not None:
             marked[clip.path] += [Drawn(clip.start, clip.end, label) for label in clip.labels]
     known = [path for path in marked if group_hash(groups.get(path, path)) in learnt]
-    real: list[list[Span]] = []
-    lengths: list[float] = []
-    events, segments, problems = [], [], []
+    recorded, problems = [], []
     for path in (path for path in marked if path not in known):
         far = Heard(0.0, None, 0.0)
+        activity: list[tuple[float, FloatArray]] = []
 
         def told(heard: Heard, path: str = path) -> None:
             nonlocal far
@@ -173,25 +207,72 @@ def judge(
             if on_heard is not None:
                 on_heard(path, heard)
 
+        def keep(end: float, scores: FloatArray, to: list[tuple[float, FloatArray]] = activity) -> None:
+            to.append((end, scores))
+
         try:
             place = fetched(dataset.address(Clip(path, (), path)))
-            found = list(events_in(predictor, place, how, told, workers))
+            for _ in events_in(predictor, place, how, told, workers, keep):
+                pass
         except AudioError as error:
             problems.append(Problem(error.kind, path, error.reason))
             continue
         own = [event for event in marked[path] if event.label not in how.ignore]
-        real.append(own)
-        lengths.append(far.done)
-        events.append(by_events(own, found, collar))
-        segments.append(by_segments(own, found, far.done))
-    if not real:
+        recorded.append(Recorded(path, own, activity, far.done))
+    if not recorded:
         why = f"the model was trained on all {len(known)} of them" if known else "none can be heard"
         raise DataError(f"No recording of {dataset.name} is left to judge by: {why}.")
-    chance = _chance(real, lengths, collar, seed)
+    return Audition(tuple(recorded), tuple(known), tuple(problems))
+
+
+def count(
+    bundle: Bundle, audition: Audition, settings: Events | None = None, collar: float = COLLAR, seed: int = 0
+) -> EventReport:
+    """Say how well events are found in what was heard.
+
+    Parameters
+    ----------
+    settings
+        How scores become events; the bundle's own by default. Its windows are those that were heard.
+    collar
+        Seconds that an event may start too early or too late.
+    seed
+        Of the events that are drawn without skill.
+    """
+    how = settings or bundle.events
+    real = [one.real for one in audition.recorded]
+    lengths = [one.seconds for one in audition.recorded]
+    found = [one.events(bundle, how) for one in audition.recorded]
+    points = [
+        [one.events(bundle, replace(how, high=high, low=0.75 * high)) for one in audition.recorded]
+        for high in _POINTS
+    ]
     return EventReport(
-        added(events), added(segments), chance, len(real), sum(lengths), tuple(known), tuple(problems),
-        replace(how), collar,
-    )  # fmt: skip
+        added([by_events(a, b, collar) for a, b in zip(real, found, strict=True)]),
+        added([by_segments(a, b, n) for a, b, n in zip(real, found, lengths, strict=True)]),
+        psds(points, real, lengths),
+        _chance(real, lengths, collar, seed),
+        len(real),
+        sum(lengths),
+        audition.left_out,
+        audition.problems,
+        how,
+        collar,
+    )
+
+
+def judge(
+    predictor: Predictor,
+    dataset: Dataset,
+    settings: Events | None = None,
+    collar: float = COLLAR,
+    on_heard: OnHeard | None = None,
+    workers: int = 1,
+    seed: int = 0,
+) -> EventReport:
+    """Hear recordings with label tracks, and count what was found of what they say: `hear`, then `count`."""
+    audition = hear(predictor, dataset, settings, on_heard, workers)
+    return count(predictor.bundle, audition, settings, collar, seed)
 
 
 def _chance(real: Sequence[Sequence[Span]], lengths: Sequence[float], collar: float, seed: int) -> Chance:

@@ -13,6 +13,7 @@ from earmark.predict import Predictor
 from earmark.types import FloatArray, Waveform
 
 OnScores = Callable[[FloatArray], None]
+OnActivity = Callable[[float, FloatArray], None]
 
 
 class Listening:
@@ -35,7 +36,9 @@ class Listening:
     workers
         Threads; of a piece with many windows they score several at once.
     on_scores
-        Told the scores float32[n, labels] of windows as they are scored.
+        Told the scores float32[n, labels] of windows as they are scored, but not of a last one between two hops.
+    on_activity
+        Told of each window until when its scores hold, in seconds, and its scores float32[labels].
 
     Attributes
     ----------
@@ -59,6 +62,7 @@ class Listening:
         done: int = 0,
         workers: int = 1,
         on_scores: OnScores | None = None,
+        on_activity: OnActivity | None = None,
     ) -> None:
         bundle = predictor.bundle
         self._predictor, self._rate = predictor, sample_rate or bundle.feature.sample_rate
@@ -67,7 +71,7 @@ class Listening:
         self._middle = ((how.window or 0.0) + self._hop) / 2
         self._windows = Windows(self._rate, how.window or 0.0, self._hop, done)
         self._merger = Merger(bundle.labels, how, bundle.decision.exclusive, bundle.decision.thresholds)
-        self._on_scores = on_scores
+        self._on_scores, self._on_activity = on_scores, on_activity
         self._pool = ThreadPoolExecutor(workers) if workers > 1 else None
         self.windows, self.begin = 0, self._windows.begin
 
@@ -96,17 +100,21 @@ class Listening:
         """Take float32[n, labels] as the scores of the next windows, and return the events that are over."""
         found = []
         for row in scores:
-            found += self._merger.add(self.windows * self._hop + self._middle, row)
-            self.windows += 1
+            found += self._heard(self.windows * self._hop + self._middle, row)
         return found
 
     def finish(self) -> list[Event]:
         """Return the events that are left: the sound has ended."""
         found, end = [], self.seconds
         for row in self._scored(self._windows.finish()):
-            found += self._merger.add(end, row)
-            self.windows += 1
+            found += self._heard(end, row)
         return found + self._merger.finish(end)
+
+    def _heard(self, end: float, row: FloatArray) -> list[Event]:
+        self.windows += 1
+        if self._on_activity is not None:
+            self._on_activity(end, row)
+        return self._merger.add(end, row)
 
     def _scored(self, windows: Sequence[FloatArray]) -> FloatArray:
         waves = [Waveform(window, self._rate) for window in windows]
