@@ -200,7 +200,7 @@ events at random times under each other's labels, and the commonest label all th
 
 {TEST} recordings of {TEST_SECONDS:g} s over pink noise, signal to noise from {SNR[0]:g} to {SNR[1]:g} dB, a tenth of
 the clips over others. Models learn from folds 2 and 3: from their clips, or from {LEARN} recordings of
-{LEARN_SECONDS:g} s that are composed of them alike. Hop {HOP:g} s, everything else by default. Where settings are named,
+{LEARN_SECONDS:g} s that are composed of them alike. Hop {HOP:g} s, the rest by default. Where settings are named,
 they were chosen by the recordings of folds 2 and 3 that the model was not trained on.
 
 {HEAD}
