@@ -230,7 +230,7 @@ class Terminal:
             of = f" of {_length(heard.total)}" if heard.total else ""
             known = f", {_length(heard.known)} of it known from before" if heard.known else ""
             ahead = f" · {_time(left)}" if left >= 1 else ""
-            return f"{name}: {_length(heard.done)}{of}{known}{ahead} · {speed:,.3g} × real time"
+            return f"{on_one_line(name)}: {_length(heard.done)}{of}{known}{ahead} · {speed:,.3g} × real time"
 
         self._draw(text, heard.done / heard.total if heard.total else None)
 
