@@ -65,6 +65,12 @@ def test_gaps_are_joined_before_short_events_are_dropped():
     assert one(values, Events(median=1, min_gap=2.0, min_length=6.0)) == [(0.0, 6.0)]
 
 
+def test_events_are_cut_where_the_recording_goes_on():
+    how = Events(median=1, trim=0.25, min_length=0.6)
+    assert one([1, 1, 0, 1, 1, 0, 1], how) == [(0.0, 1.75), (3.25, 4.75), (6.25, 7.0)]
+    assert one([0, 1, 0], how) == one([0, 1, 0], Events(median=1, trim=0.5)) == []
+
+
 def test_of_exclusive_labels_the_most_probable_one_is_heard():
     scores = [[0.6, 0.7, 0.1], [0.7, 0.6, 0.1], [0.7, 0.6, 0.1]]
     how = Events(median=1, high=0.5)
@@ -145,7 +151,8 @@ def whole(scores, how, exclusive):
             last[1] = b
         else:
             joined.append([a, b, k])
-    return sorted((float(a), float(b), LABELS[k]) for a, b, k in joined if b - a >= how.min_length)
+    cut = [(a + how.trim * (a > 0), b - how.trim * (b < n), LABELS[k]) for a, b, k in joined]
+    return sorted((float(a), float(b), label) for a, b, label in cut if b - a >= max(how.min_length, 1e-6))
 
 
 hows = st.builds(
@@ -154,6 +161,7 @@ hows = st.builds(
     high=st.sampled_from([0.5, 0.75, 1.0]),
     low=st.sampled_from([0.25, 0.5]),
     min_gap=st.sampled_from([0.0, 1.0, 2.0, 7.0]),
+    trim=st.sampled_from([0.0, 0.25, 1.0]),
     min_length=st.sampled_from([0.0, 1.0, 2.0, 4.0]),
 )
 levels = st.lists(st.tuples(*[st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0])] * 3), min_size=1, max_size=60)
@@ -241,6 +249,7 @@ def test_settings_travel_as_json():
         ({"low": 0.0}, "[events] low is 0, but must be above 0 and at most 1."),
         ({"high": 0.5, "low": 0.6}, "[events] low is 0.6, but must be at most high, which is 0.5."),
         ({"min_gap": -1.0}, "[events] min_gap is -1 s, but must be 0 or more."),
+        ({"trim": -0.1}, "[events] trim is -0.1 s, but must be 0 or more."),
         ({"min_length": float("nan")}, "[events] min_length is nan s, but must be 0 or more."),
     ],
 )

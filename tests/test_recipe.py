@@ -351,8 +351,8 @@ OTHER_VALUES = {
     Blend(("linear", "rocket")): {"rungs": ("linear", "dictionary")},
     DecideSettings(): {"folds": 3, "target": "recall=0.5", "coverage": 0.5, "unknown": "reject"},
     Events(window=2.0, hop=0.5): {
-        "window": 3.0, "hop": 0.25, "median": 5, "high": 0.9, "low": 0.1, "min_gap": 1.0, "min_length": 2.0,
-        "ignore": ("a",),
+        "window": 3.0, "hop": 0.25, "median": 5, "high": 0.9, "low": 0.1, "min_gap": 1.0, "trim": 0.1,
+        "min_length": 2.0, "ignore": ("a",),
     },
 }  # fmt: skip
 # Where a network is trained, and by which operations, is not to make a difference: on a CPU it makes none. That they

@@ -347,9 +347,9 @@ def test_whole_and_events_have_the_last_word(earmark, tone_model, tone_set, dawn
 
 def test_every_option_is_heeded(earmark, tone_model, predictor, dawn):
     words = ["--window", "1", "--hop", "0.2", "--median", "5", "--threshold", "0.9", "--low", "0.6"]
-    words += ["--min-gap", "0.4", "--min-length", "1.1"]
+    words += ["--min-gap", "0.4", "--trim", "0.1", "--min-length", "1.1"]
     done = earmark("predict", tone_model, dawn[0], "--format", "jsonl", *words)
-    how = Events(1.0, 0.2, 5, 0.9, 0.6, 0.4, 1.1)
+    how = Events(1.0, 0.2, 5, 0.9, 0.6, 0.4, 0.1, 1.1)
     found = [json.loads(line) for line in done.stdout.splitlines()]
     assert [(r["start"], r["end"], r["label"], r["score"]) for r in found] == told(
         events_in(predictor, dawn[0], how)
@@ -771,6 +771,7 @@ def test_the_command_hears_a_microphone(monkeypatch, tone_model, capsys):
             "high",
             "low",
             "min_gap",
+            "trim",
             "min_length",
             "rate",
             "channels",

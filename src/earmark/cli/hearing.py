@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from earmark.types import FloatArray
 
 TRACKS = ("audacity", "raven", "rttm")  # formats that have no place for anything but events
-_HOW = ("window", "hop", "median", "high", "low", "min_gap", "min_length")
+_HOW = ("window", "hop", "median", "high", "low", "min_gap", "trim", "min_length")
 _RAW = ("rate", "channels", "encoding")
 _INTERRUPTED = 130
 

@@ -110,6 +110,7 @@ how_events = _all(
     ),
     click.option("--low", type=float, metavar="P", help="What it reaches all the time."),
     click.option("--min-gap", type=float, metavar="SECONDS", help="Events no farther apart are one."),
+    click.option("--trim", type=float, metavar="SECONDS", help="What events are cut by at both sides."),
     click.option("--min-length", type=float, metavar="SECONDS", help="Shorter events are dropped."),
 )
 events = _all(

@@ -46,6 +46,7 @@ class _Run:
     total: NDArray[np.float64]
     windows: int = 1
     sure: bool = False
+    last: bool = False  # the recording ended in it
 
 
 class Merger:
@@ -54,7 +55,8 @@ class Merger:
     First each score is replaced by the median around it. Then a label is heard in a stretch of windows that reach its
     ``low``, one of which at least reaches its ``high``; of exclusive labels only the most probable one of a window
     can be. Stretches of one label that are no farther apart than ``min_gap`` are joined, unless another
-    label of exclusive ones is heard between; what is then shorter than ``min_length`` is dropped.
+    label of exclusive ones is heard between; they are cut by ``trim``, and what is then shorter than ``min_length`` is
+    dropped.
 
     Parameters
     ----------
@@ -116,8 +118,8 @@ class Merger:
         while self._waiting:
             found += self._heard(*self._median(self._waiting - 1))
         for label, run in sorted(self._open.items()):
-            if end is not None and run.end == self._at:
-                run.end = max(run.end, end)
+            if run.end == self._at:
+                run.end, run.last = max(run.end, end or 0.0), True
             found += self._close(label, run)
         self._open.clear()
         found += self._told(list(self._closed))
@@ -172,20 +174,21 @@ class Merger:
         near = before is not None and run.start - before.end <= self.settings.min_gap + _CLOSE
         found = self._told(between if near else [*between, *([label] if before is not None else [])])
         if before is not None and near:
-            run = _Run(before.start, run.end, before.total + run.total, before.windows + run.windows, True)
+            total, windows = before.total + run.total, before.windows + run.windows
+            run = _Run(before.start, run.end, total, windows, True, run.last)
         self._closed[label] = run
         return found
 
     def _told(self, labels: Sequence[int]) -> list[Event]:
         """Take closed runs away, and return those that are long enough."""
         runs = sorted(((self._closed.pop(label), label) for label in labels), key=lambda x: (x[0].end, x[1]))
-        return [
-            self._event(label, run)
-            for run, label in runs
-            if run.end - run.start >= self.settings.min_length - _CLOSE
-        ]
+        events = [self._event(label, run) for run, label in runs]
+        least = max(self.settings.min_length, 2 * _CLOSE) - _CLOSE
+        return [event for event in events if event.end - event.start >= least]
 
     def _event(self, label: int, run: _Run) -> Event:
+        start = run.start + self.settings.trim if run.start else run.start
+        end = run.end if run.last else run.end - self.settings.trim
         mean = run.total / run.windows
         by_label = {name: float(p) for name, p in zip(self.labels, mean, strict=True)}
-        return Event(round(run.start, 6), round(run.end, 6), self.labels[label], float(mean[label]), by_label)
+        return Event(round(start, 6), round(end, 6), self.labels[label], float(mean[label]), by_label)

@@ -36,8 +36,11 @@ class Events:
         ``None``: the thresholds that the model has learnt for its labels, or 0.5; and three quarters of ``high``.
     min_gap
         Seconds: two events of one label that are no farther apart are one.
+    trim
+        Seconds that an event is cut by at both sides, but not where the recording begins or ends: a window can be sure
+        of a sound of which it holds the edge only.
     min_length
-        Seconds: shorter events are dropped, after joining.
+        Seconds: shorter events are dropped, after joining and cutting.
     ignore
         Labels that are no events although they were learnt, such as that of the background.
 
@@ -58,6 +61,7 @@ class Events:
     high: float | None = None
     low: float | None = None
     min_gap: float = 0.0
+    trim: float = 0.0
     min_length: float = 0.0
     ignore: tuple[str, ...] = ()
 
@@ -82,7 +86,7 @@ class Events:
             raise SettingError(
                 f"[events] low is {self.low:g}, but must be at most high, which is {self.high:g}."
             )
-        for name in ("min_gap", "min_length"):
+        for name in ("min_gap", "trim", "min_length"):
             value = getattr(self, name)
             if not 0 <= value < math.inf:
                 raise SettingError(f"[events] {name} is {value:g} s, but must be 0 or more.")
