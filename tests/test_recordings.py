@@ -39,7 +39,7 @@ from earmark.errors import (
 )
 from earmark.events import Events
 from earmark.labels import read_labels
-from earmark.predict import Predictor
+from earmark.predict import Long, Predictor
 from earmark.recordings import Figures, Listening, events_in, live
 from earmark.recordings.journal import folder, open_journal
 from earmark.types import Waveform
@@ -175,6 +175,19 @@ def test_blocks_refuse_what_is_no_sound(tmp_path):
     soundfile.write(path, np.zeros(0), RATE)
     with open_blocks(path) as blocks, pytest.raises(EmptyAudioError, match="the file holds no samples"):
         list(blocks.read())
+
+
+def test_among_many_files_the_long_ones_are_named(predictor, tone_set, dawn):
+    clips = sorted(map(str, tone_set.glob("*_0.wav")))[:9]
+    found = list(predictor.answers([*clips, str(dawn[0])], longest=1.0))
+    assert [f.label for f in found[:-1]] == [p.label for p in predictor.predict_all(clips)]
+    assert isinstance(found[-1], Long)
+    assert (found[-1].path, found[-1].seconds, found[-1].waveform) == (str(dawn[0]), 23.0, None)
+    with dawn[0].open("rb") as pipe:
+        (piped,) = predictor.answers(["-"], pipe, longest=1.0)
+    assert isinstance(piped, Long)
+    assert piped.waveform is not None
+    assert told(events_in(predictor, piped.waveform)) == told(events_in(predictor, dawn[0]))
 
 
 # Scores are kept
