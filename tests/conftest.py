@@ -21,6 +21,8 @@ _STORE = tempfile.TemporaryDirectory(prefix="earmark-store-")
 os.environ["EARMARK_STORE"] = _STORE.name
 _ENCODERS = tempfile.TemporaryDirectory(prefix="earmark-encoders-")
 os.environ["EARMARK_ENCODERS"] = _ENCODERS.name
+_SCORES = tempfile.TemporaryDirectory(prefix="earmark-scores-")
+os.environ["EARMARK_SCORES"] = _SCORES.name
 
 MODELS = Path(os.environ.get("EARMARK_TEST_MODELS", ROOT.parent / "shared" / "models"))
 
@@ -69,8 +71,11 @@ def without_av(monkeypatch: pytest.MonkeyPatch) -> None:
 def earmark() -> Earmark:
     """Run the command line in a process of its own, as a person would."""
 
-    def run(*arguments: object, cwd: Path | None = None, code: int = 0, **options: object):
-        environment = {**os.environ, "COLUMNS": "120", "NO_COLOR": "1"}
+    def run(
+        *arguments: object, cwd: Path | None = None, code: int = 0, env_more: dict[str, str] | None = None,
+        **options: object,
+    ):  # fmt: skip
+        environment = {**os.environ, "COLUMNS": "120", "NO_COLOR": "1", **(env_more or {})}
         done = subprocess.run(
             [sys.executable, "-m", "earmark", *map(str, arguments)],
             cwd=cwd,

@@ -132,6 +132,7 @@ def test_any_zip_program_can_open_it(packed):
         "labels",
         "members",
         "decision",
+        "events",
         "reference",
         "golden",
         "provenance",

@@ -119,7 +119,8 @@ def test_help_loads_next_to_nothing():
     heavy = [*HEAVY, "numpy", "onnxruntime", "soundfile", "soxr", "rich.progress", "rich.live"]
     assert not loaded & set(heavy)
     assert {m for m in loaded if m.startswith("earmark.")} == {
-        "earmark.cli", "earmark.cli.app", "earmark.cli.compare_models", "earmark.cli.frame", "earmark.cli.labels",
+        "earmark.cli", "earmark.cli.app", "earmark.cli.compare_models", "earmark.cli.evaluate_events",
+        "earmark.cli.frame", "earmark.cli.labels",
         "earmark.cli.options", "earmark.cli.relabel", "earmark.cli.report", "earmark.cli.store",
         "earmark.cli.suspects", "earmark.cli.words", "earmark.errors",
     }  # fmt: skip
@@ -146,11 +147,11 @@ def test_prediction_loads_nothing_of_training(tone_model, tone_set):
     [
         (
             ["trian"],
-            "predict, run, compare-models, report, suspects, relabel, labels, store. Did you mean 'train'?",
+            "run, compare-models, evaluate-events, report, suspects, relabel, labels, store. Did you mean 'train'?",
         ),
         (["train", "--epochs", "5", "x"], "No such option '--epochs'"),
         (["train"], "Missing argument 'DATASET'"),
-        (["predict", "m.earmark"], "Missing argument 'PATH...'"),
+        (["predict", "m.earmark"], "Which files? Name some after the model"),
         (["train", "x", "--seed", "many"], "--seed"),
         ([], "Usage: earmark [OPTIONS] COMMAND"),
     ],
@@ -305,7 +306,7 @@ def test_evaluate_with_a_model_takes_nothing_that_it_would_ignore(tone_model, to
 def test_predict_refuses(tone_model, tone_set):
     assert fails("predict", tone_model, tone_set, "--format", "jsno") == (
         2,
-        "No format is called 'jsno'. There are: csv, json, jsonl, table. Did you mean 'json'?",
+        "No format is called 'jsno'. There are: audacity, csv, json, jsonl, raven, rttm, table. Did you mean 'json'?",
     )
     assert fails("predict", tone_set, tone_model)[1].endswith(
         "is a folder, not a model file. The model comes before the data."

@@ -17,6 +17,7 @@ from cnn_problem import courses, task
 from earmark.dataset import Clips, Dataset
 from earmark.decide import DecideSettings, decide
 from earmark.errors import EarmarkError, PathError, SettingError, UnknownNameError
+from earmark.events import Events, Merger, Windows
 from earmark.features import Mfcc
 from earmark.fitting import Lesson
 from earmark.listener import Silent
@@ -65,6 +66,16 @@ recipes = st.builds(
         folds=st.just(0) | st.integers(2, 20),
         coverage=st.floats(0.01, 0.99),
         unknown=st.sampled_from(["off", "tell"]),
+    ),
+    events=st.builds(
+        Events,
+        window=st.none() | st.floats(1, 100),
+        hop=st.none() | st.floats(0.05, 1),
+        median=st.sampled_from([1, 3, 99]),
+        high=st.none() | st.floats(0.5, 1),
+        low=st.none() | st.floats(0.01, 0.5),
+        min_gap=st.floats(0, 100),
+        ignore=st.lists(st.text()).map(tuple),
     ),
 )
 
@@ -123,7 +134,7 @@ def test_another_name_starts_from_its_own_defaults(monkeypatch):
     assert Recipe.from_dict({"model": {"name": "other", "dropout": 0.25}}).model == Mlp(dropout=0.25)
 
 
-SECTIONS = "data, split, feature, model, train, decide"
+SECTIONS = "data, split, feature, model, train, decide, events"
 CONSISTS = f"consists of the tables: {SECTIONS}."
 MODEL_NAMES = "blend, cnn, dictionary, linear, mlp, rocket"
 
@@ -339,6 +350,10 @@ OTHER_VALUES = {
     },
     Blend(("linear", "rocket")): {"rungs": ("linear", "dictionary")},
     DecideSettings(): {"folds": 3, "target": "recall=0.5", "coverage": 0.5, "unknown": "reject"},
+    Events(window=2.0, hop=0.5): {
+        "window": 3.0, "hop": 0.25, "median": 5, "high": 0.9, "low": 0.1, "min_gap": 1.0, "trim": 0.1,
+        "min_length": 2.0, "ignore": ("a",),
+    },
 }  # fmt: skip
 # Where a network is trained, and by which operations, is not to make a difference: on a CPU it makes none. That they
 # are read is tried in tests/test_cnn.py.
@@ -369,8 +384,17 @@ def outcome(settings, monkeypatch, folder: Path):
             return [rung.model.name for rung in Recipe(model=settings).rungs()]
         case DecideSettings():
             return decide_outcome(settings)
+        case Events():
+            return events_outcome(settings)
         case _:
             return fit_outcome(Mlp(hidden=(6,)), settings, folder)
+
+
+def events_outcome(how):
+    merger = Merger(("a", "b"), how)
+    scores = np.random.default_rng(0).random((200, 2), np.float32)
+    found = [event for i, row in enumerate(scores) for event in merger.add(i * how.step, row)]
+    return found, len(Windows(100, how.window, how.step).feed(np.zeros(1_000, np.float32)))
 
 
 @pytest.mark.parametrize(("base", "name", "value"), CASES)
@@ -378,6 +402,7 @@ def test_every_setting_makes_a_difference(base, name, value, monkeypatch, tmp_pa
     changed = replace(base, **{name: value})
     section = {
         DataSettings: "data", SplitSettings: "split", Mfcc: "feature", DecideSettings: "decide",
+        Events: "events",
         **dict.fromkeys(MODEL_SETTINGS, "model"),
     }.get(type(base), "train")  # fmt: skip
     usual = Recipe().with_values({"model.name": base.name}) if section == "model" else Recipe()

@@ -6,7 +6,8 @@ import json
 import os
 import secrets
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -22,13 +23,20 @@ def write_atomically(path: Path, data: bytes) -> None:
     OSError
         As the system says it (disk full, no permission); no part-written file is left behind.
     """
+    with written_atomically(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def written_atomically(path: Path) -> Iterator[BinaryIO]:
+    """Give a file to write in, which becomes ``path`` when the block ends, and is gone if an exception ends it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(_TEMPORARY.format(secrets.token_hex(8)))
     try:
         with temporary.open("xb") as file:
             with suppress(OSError):  # a file system without locks
                 hold(file)
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
             if os.name != "nt":  # there an open file cannot be renamed

@@ -35,6 +35,8 @@ from earmark.evaluate import (
     report_of_labels,
     spread,
 )
+from earmark.events import Events
+from earmark.events.settings import LONGEST, SHORTEST
 from earmark.extract import Progress, extract_tables, fill
 from earmark.extract.copies import copies
 from earmark.features import resolved
@@ -119,7 +121,7 @@ def train(
             own.bundle.decision,
         )
         provenance = _provenance(recipe, ready, split, own.fitted[0], result.report)
-        bundle = replace(own.bundle, provenance=provenance)
+        bundle = replace(own.bundle, provenance=provenance, events=_events(recipe, ready, split))
         write_bundle(run.folder / f"model{SUFFIX}", bundle)
         if output is not None:
             write_bundle(output, bundle)
@@ -399,6 +401,20 @@ def write_recipe(run: runs.Run, recipe: Recipe, name: str = "recipe.toml") -> No
     log = log if log in ("", "none") else str(Path(log).resolve())
     data = replace(recipe.data, path=whole, corrections=log)
     run.write_text(name, replace(recipe, data=data).to_toml())
+
+
+def _events(recipe: Recipe, ready: Prepared, split: Split) -> Events:
+    """Return how long recordings are heard: in windows as long as the clips that were learnt from usually are.
+
+    Background is no event, however sure it is.
+    """
+    how = recipe.events
+    if recipe.data.background and not how.ignore:
+        how = replace(how, ignore=(recipe.data.background,))
+    if how.window is not None:
+        return how
+    usual = float(np.median(ready.table.seconds[split.learnt]))
+    return replace(how, window=min(max(round(usual, 3), SHORTEST, how.hop or 0.0), LONGEST))
 
 
 def _provenance(

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from earmark.audio import decode, read_stream
 from earmark.audio.condition import clipped, is_silent
+from earmark.audio.length import seconds_of
 from earmark.bundle import Bundle, Golden, Member, read_bundle
 from earmark.decide.blend import blended
 from earmark.encoders import remember
@@ -27,8 +28,28 @@ if TYPE_CHECKING:
 
 TOLERANCE = 1e-4
 UNKNOWN, SILENCE = "unlike anything heard in training", "silence"
+LONG = 2  # windows: of a recording that is longer, events are told
 _MANY = 9  # files that are worth processes of their own
 STDIN = "-"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Long:
+    """A recording that is too long to be one clip.
+
+    Parameters
+    ----------
+    path
+        As it was given.
+    seconds
+        How long it is.
+    waveform
+        The sound, where it came in a way in which it cannot be had again.
+    """
+
+    path: str
+    seconds: float
+    waveform: Waveform | None = None
 
 
 class Predictor:
@@ -132,6 +153,25 @@ class Predictor:
         """Score a sound that is in memory; ``name`` is the path in what is told of it."""
         return self._prediction(name, waveform)
 
+    def activity(self, waveform: Waveform) -> FloatArray:
+        """Return probabilities float32[labels] for a window of a recording; zeros where no label is to be said.
+
+        That is so in silence, and where what is unlike anything heard in training is rejected.
+        """
+        decision = self.bundle.decision
+        nothing = np.zeros(len(self.bundle.labels), np.float32)
+        if is_silent(waveform.samples) and not decision.knows_silence:
+            return nothing
+        heard = self._heard(waveform)
+        scores: FloatArray = self.score(*heard)
+        known = decision.familiarity
+        if known is not None and known.reject:
+            familiar = self.familiarity(summary(heard[0][0])[None], scores)
+            if familiar is not None and known.unknown(familiar)[0]:
+                return nothing
+        one: FloatArray = scores[0]
+        return one
+
     def _heard(self, waveform: Waveform) -> list[FloatArray]:
         """Return what each network is fed, a batch of one."""
         return [values[None] for values in extract_each(self.bundle.features, waveform)]
@@ -144,7 +184,19 @@ class Predictor:
         AudioError
             When the file cannot be used.
         """
+        found = self._answer(path, stdin)
+        assert isinstance(found, Prediction)  # noqa: S101  (without a limit nothing is too long)
+        return found
+
+    def _answer(
+        self, path: str, stdin: BinaryIO | None = None, longest: float | None = None
+    ) -> Prediction | Long:
         feature = self.bundle.feature
+        piped = path == STDIN or ("://" not in path and Path(path).is_fifo())
+        if longest is not None and not piped:
+            seconds = seconds_of(_here(path))
+            if seconds > longest:
+                return Long(path, seconds)
         if path == STDIN:
             waveform = read_stream(stdin or sys.stdin.buffer, STDIN, channel=feature.channel)
         elif Path(path).is_fifo():  # as a shell's <(...) gives it
@@ -152,20 +204,36 @@ class Predictor:
                 waveform = read_stream(pipe, path, channel=feature.channel)
         else:
             waveform = decode(_here(path), channel=feature.channel)
+        if longest is not None and waveform.seconds > longest:
+            return Long(path, waveform.seconds, waveform)
         return self._prediction(path, waveform)
 
     def predict_all(
         self, paths: Sequence[str], stdin: BinaryIO | None = None, engine: Engine | None = None
     ) -> Iterator[Prediction | AudioError]:
+        """Yield a prediction, or the reason why there is none, for each path, in order; see `answers`."""
+        for answer in self.answers(paths, stdin, engine):
+            assert not isinstance(answer, Long)  # noqa: S101  (without a limit nothing is too long)
+            yield answer
+
+    def answers(
+        self,
+        paths: Sequence[str],
+        stdin: BinaryIO | None = None,
+        engine: Engine | None = None,
+        longest: float | None = None,
+    ) -> Iterator[Prediction | Long | AudioError]:
         """Yield a prediction, or the reason why there is none, for each path, in order.
+
+        What is longer than ``longest`` seconds is not scored: a `Long` stands in its place.
 
         Many files are worked on by an engine, this machine's by default, so that a file that its decoder dies of costs
         itself only.
         """
 
-        def one(path: str) -> Prediction | AudioError:
+        def one(path: str) -> Prediction | Long | AudioError:
             try:
-                return self.predict(path, stdin)
+                return self._answer(path, stdin, longest)
             except AudioError as error:
                 return error
 
@@ -181,8 +249,9 @@ class Predictor:
 
             # A worker may stand in another folder, and the answer is to name the path as it was given.
             places = (path if "://" in path else str(Path(path).absolute()) for path in paths)
-            for path, result in zip(paths, each(engine or Local(), _Score(self.bundle), places), strict=True):
-                if isinstance(result, Prediction):
+            found = each(engine or Local(), _Score(self.bundle, longest), places)
+            for path, result in zip(paths, found, strict=True):
+                if isinstance(result, Prediction | Long):
                     yield result if "://" in path else replace(result, path=path)
                 else:
                     kind = UnreadableAudioError if isinstance(result, Lost) else type(result)
@@ -237,13 +306,14 @@ class _Score:
     """Scores one path in a worker, which keeps the network from one to the next."""
 
     bundle: Bundle
+    longest: float | None = None
 
-    def __call__(self, path: str) -> Prediction | AudioError:
+    def __call__(self, path: str) -> Prediction | Long | AudioError:
         network = hash((self.bundle.members, self.bundle.labels, self.bundle.decision))
         if _kept.get("network") != network:
             _kept.update(network=network, predictor=Predictor(self.bundle, self_test=False))
         try:
-            prediction: Prediction = _kept["predictor"].predict(path)
+            prediction: Prediction | Long = _kept["predictor"]._answer(path, longest=self.longest)
         except AudioError as error:
             return error
         return prediction

@@ -11,6 +11,7 @@ from typing import Any
 from earmark.data import DataSettings
 from earmark.decide import DecideSettings
 from earmark.errors import MissingExtraError, PathError, SettingError, UnknownNameError
+from earmark.events import Events
 from earmark.features import Mfcc, feature_from_dict, feature_to_dict
 from earmark.models import MODELS, Blend, Mlp, Model, model_from_dict, model_to_dict
 from earmark.rungs import Rung, rung, usual_feature, usual_train
@@ -20,12 +21,12 @@ from earmark.train import TrainSettings
 from earmark.types import Feature
 
 _MAX_FILE = 2**20
-_SECTIONS = ("data", "split", "feature", "model", "train", "decide")
+_SECTIONS = ("data", "split", "feature", "model", "train", "decide", "events")
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What to read, how to divide it, what to extract, what to train on it and how, and how scores become answers.
+    """What to read, how to divide it, what to extract, what to train on it, how scores become answers and events.
 
     Examples
     --------
@@ -40,6 +41,7 @@ class Recipe:
     model: Model = field(default_factory=Mlp)
     train: TrainSettings = field(default_factory=TrainSettings)
     decide: DecideSettings = field(default_factory=DecideSettings)
+    events: Events = field(default_factory=Events)
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
         """Return the recipe as nested tables; settings without a value are left out."""
@@ -50,6 +52,7 @@ class Recipe:
             "model": model_to_dict(self.model),
             "train": to_dict(self.train),
             "decide": to_dict(self.decide),
+            "events": to_dict(self.events),
         }
         return {name: {k: v for k, v in t.items() if v is not None} for name, t in tables.items()}
 
@@ -79,6 +82,7 @@ class Recipe:
             model,
             usual_train(model, tables.get("train", {})),
             from_dict(DecideSettings, tables.get("decide", {}), "[decide]"),
+            from_dict(Events, tables.get("events", {}), "[events]"),
         )
 
     def with_values(self, values: Mapping[str, Any]) -> Recipe:

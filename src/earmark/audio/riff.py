@@ -24,7 +24,7 @@ _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _GUID_END = bytes.fromhex("000000001000800000aa00389b71")  # follows the tag that it stands for
 _MAX_CHANNELS = 64
 PIECE = 1 << 20  # samples read at a time
-_UNKNOWN = 0x7FFF_F000  # from here on stands what is written where the length is not known yet
+UNKNOWN = 0x7FFF_F000  # from here on stands what is written where the length is not known yet
 _MAX_CHUNKS = 64  # zeros read as empty chunks, and a damaged file may hold a gigabyte of them
 
 
@@ -70,7 +70,7 @@ def parse(file: FileIO) -> Header | None:
     layout = None
     for chunk, position, length in _chunks(file):
         if chunk == b"fmt ":
-            layout = _layout(file.read(min(length, 40)))
+            layout = layout_of(file.read(min(length, 40)))
             if layout is None:
                 return None
         elif chunk == b"data":
@@ -97,7 +97,7 @@ def samples(file: BinaryIO, size: int) -> tuple[int, int | None] | None:
 
 def _unfinished(file: FileIO | BinaryIO, length: int, there: int) -> bool:
     """Say whether a recorder was cut off, or wrote to a pipe, and never came back to say how much it wrote."""
-    return (_UNKNOWN <= length > there) or (length == 0 < there and not _chunk_at(file, there))
+    return (UNKNOWN <= length > there) or (length == 0 < there and not _chunk_at(file, there))
 
 
 def _chunks(file: FileIO | BinaryIO) -> Iterator[tuple[bytes, int, int]]:
@@ -134,7 +134,8 @@ def format_tag(file: BinaryIO) -> int | None:
     return None
 
 
-def _layout(fmt: bytes) -> tuple[int, int, Encoding] | None:
+def layout_of(fmt: bytes) -> tuple[int, int, Encoding] | None:
+    """Return channels, rate and encoding as the chunk says them; ``None`` for what is not read here."""
     if len(fmt) < 16:
         return None
     tag, channels, rate, _, align, bits = struct.unpack("<HHIIHH", fmt[:16])

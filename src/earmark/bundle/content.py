@@ -10,6 +10,7 @@ from typing import Any
 from earmark.decide import Decision, Reference
 from earmark.decide.blend import Share
 from earmark.encoders import get, remember
+from earmark.events import Events
 from earmark.features import Encoder
 from earmark.types import Feature, FloatArray, Waveform
 
@@ -73,6 +74,8 @@ class Bundle:
         What familiarity is measured by; there is one where the decision has a familiarity.
     encoders
         The weights of the features' encoders, each once, in their order; by default those of this machine.
+    events
+        How long recordings are heard.
     """
 
     labels: tuple[str, ...]
@@ -82,6 +85,7 @@ class Bundle:
     decision: Decision = field(default_factory=Decision)
     reference: Reference | None = None
     encoders: tuple[bytes, ...] = ()
+    events: Events = field(default_factory=Events)
 
     def __post_init__(self) -> None:
         if not self.encoders:

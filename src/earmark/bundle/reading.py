@@ -33,6 +33,7 @@ from earmark.decide import Decision, Reference
 from earmark.decide.blend import Share
 from earmark.decide.unknown import MOST_ROWS, NEIGHBOURS
 from earmark.errors import BundleFormatError, PathError, UsageError
+from earmark.events import Events
 from earmark.features import kept_feature
 from earmark.features.summary import summary_dims
 from earmark.settings import from_dict
@@ -156,7 +157,8 @@ def _bundle(path: Path, about: dict[str, Any], entries: dict[str, bytes]) -> Bun
     if [about["sha256"][name] for name in encoders] != named:
         raise BundleFormatError(f"{path}: its encoders are not those that its settings name.")
     weights = tuple(entries[name] for name in encoders)
-    return Bundle(tuple(labels), members, golden, provenance, decision, reference, weights)
+    events = from_dict(Events, about.get("events", {}), "events")
+    return Bundle(tuple(labels), members, golden, provenance, decision, reference, weights, events)
 
 
 def _members(path: Path, about: dict[str, Any], entries: dict[str, bytes]) -> tuple[Member, ...]:

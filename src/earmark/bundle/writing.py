@@ -48,6 +48,7 @@ def write_bundle(path: Path, bundle: Bundle) -> None:
         "labels": list(bundle.labels),
         "members": members,
         "decision": to_dict(bundle.decision),
+        "events": to_dict(bundle.events),
         "reference": reference,
         "golden": golden,
         "provenance": bundle.provenance,

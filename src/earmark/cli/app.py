@@ -10,6 +10,7 @@ import click
 
 from earmark.cli import options
 from earmark.cli.compare_models import compare_models
+from earmark.cli.evaluate_events import evaluate_events
 from earmark.cli.frame import app, command
 from earmark.cli.labels import labels
 from earmark.cli.relabel import relabel
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMATS", "app"]
 
-FORMATS = ("table", "json", "jsonl", "csv")
+FORMATS = ("table", "json", "jsonl", "csv", "audacity", "raven", "rttm")
 
 
 @command("demo", "earmark demo --out my-demo")
@@ -311,33 +312,44 @@ def compare(a: Path, b: Path, as_json: bool) -> int:
 
 @command("predict", "earmark predict model.earmark siren.wav a-folder --format json")
 @click.argument("model", type=click.Path(path_type=Path), metavar="MODEL.earmark")
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
-@click.option("--format", "style", default="table", metavar="NAME", help="table, json, jsonl or csv.")
+@click.argument("paths", nargs=-1, metavar="PATH...")
+@click.option(
+    "--format",
+    "style",
+    default="table",
+    metavar="NAME",
+    help="table, json, jsonl, csv; of events also audacity, raven or rttm.",
+)
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
-@options.engine
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE|FOLDER",
+    help="Where it goes; of audacity and raven, a folder for a track a recording.",
+)
+@options.events
+@options.live
+@options.where
 def predict(
-    model: Path, paths: tuple[str, ...], style: str, as_json: bool, engine: str, address: str | None,
-    workers: int | None,
+    model: Path, paths: tuple[str, ...], style: str, as_json: bool, output: Path | None, engine: str,
+    address: str | None, workers: int | None, progress: str, **choices: Any,
 ) -> int:  # fmt: skip
-    """Say what is heard in files and folders.
+    """Say what is heard in files and folders, in long recordings, or live.
 
     A PATH of - is a sound file on standard input. A file that cannot be read is named, and the exit code is then 1.
+
+    Of a recording longer than two windows, events are told: what is heard from when to when. An interrupted run goes
+    on when the same command is given again.
     """
-    from earmark.cli import predictions
-    from earmark.predict import Predictor, expand
+    from earmark.cli import hearing
 
     style = "json" if as_json else style
     if style not in FORMATS:
         raise UnknownNameError("format", style, FORMATS)
-    predictor = Predictor.open(model)
-    where = None
-    if engine != "local" or address or workers is not None:
-        from earmark.engine import open_engine
-
-        where = open_engine(engine, workers, address)
-    return predictions.write(
-        style, predictor.predict_all(expand(paths), engine=where), predictor.bundle.labels
-    )
+    if choices["stream"] or choices["mic"]:
+        return hearing.live(model, paths, style, output, choices)
+    return hearing.predict(model, paths, style, output, choices, (engine, workers, address), progress)
 
 
 @command("run", "earmark run recipe.toml -o model.earmark")
@@ -358,6 +370,7 @@ def run(recipe: str, output: Path | None, changes: tuple[str, ...], **how: Any) 
 
 
 app.add_command(compare_models)
+app.add_command(evaluate_events)
 app.add_command(serve)
 app.add_command(report)
 app.add_command(suspects)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from earmark.extract import Progress
     from earmark.fetch import Plan
     from earmark.ladder import LeftOut, Point, Step, Trial
+    from earmark.recordings import Heard
 
 _INTERVAL = 0.5  # seconds between two events of one kind
 
@@ -106,6 +107,24 @@ class Events:
     def divided(self, splits: Sequence[Split], dataset: Dataset, random: bool = True) -> None:
         """The clips have roles."""
         self._tell("split", rule=splits[0].rule, folds=len(splits), counts=dict(splits[0].counts))
+
+    def hearing(self, name: str, heard: Heard) -> None:
+        """A long recording was heard so far."""
+        now = time.perf_counter()
+        elapsed = now - self._began.setdefault("listening", now)
+        new = heard.done - heard.known
+        self._now_and_then(
+            "listening", heard.done == heard.total, path=name, done=heard.done, total=heard.total,
+            known=heard.known, real_time=new / elapsed if elapsed > 1e-6 else 0.0,
+        )  # fmt: skip
+
+    def aside(self) -> None:
+        """A result is written: nothing that could be in its way is on the screen."""
+
+    def heard(self) -> None:
+        """That recording is over."""
+        self._flush()
+        self._began.pop("listening", None)
 
     def step(self, tried: Step | LeftOut | Point | Trial) -> None:
         """A rung of a comparison was tried, or left out; or a point of its learning curve, or some settings, were."""

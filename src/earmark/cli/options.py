@@ -101,6 +101,33 @@ progress = click.option(
     help="auto, bar, plain, json (an event a line on stderr) or none.",
 )
 where = _all(engine, progress)
+how_events = _all(
+    click.option("--window", type=float, metavar="SECONDS", help="How much is scored at a time."),
+    click.option("--hop", type=float, metavar="SECONDS", help="From window to window."),
+    click.option("--median", type=int, metavar="WINDOWS", help="Over which scores are smoothed; odd."),
+    click.option(
+        "--threshold", "high", type=float, metavar="P", help="What an event's probability reaches once."
+    ),
+    click.option("--low", type=float, metavar="P", help="What it reaches all the time."),
+    click.option("--min-gap", type=float, metavar="SECONDS", help="Events no farther apart are one."),
+    click.option("--trim", type=float, metavar="SECONDS", help="What events are cut by at both sides."),
+    click.option("--min-length", type=float, metavar="SECONDS", help="Shorter events are dropped."),
+)
+events = _all(
+    click.option("--events", "events", is_flag=True, help="Tell events, also of what is short."),
+    click.option("--whole", is_flag=True, help="Score every file as one clip, also what is long."),
+    how_events,
+)
+live = _all(
+    click.option("--stream", is_flag=True, help="Hear standard input as it comes: wav, or samples."),
+    click.option("--rate", type=int, metavar="HZ", help="Of samples without a header."),
+    click.option("--channels", type=int, help="Of samples without a header; 1 by default."),
+    click.option(
+        "--encoding", metavar="NAME", help="Of samples without a header: s16le (the default), f32le, …"
+    ),
+    click.option("--mic", is_flag=True, help="Hear the microphone."),
+    click.option("--device", metavar="NAME|NUMBER", help="Which microphone; the system's by default."),
+)
 outcome = _all(runs, strict, as_json)
 training = _all(
     click.option(

@@ -6,6 +6,7 @@ import csv
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TextIO
 
 from earmark.cli.words import on_one_line
@@ -13,6 +14,13 @@ from earmark.errors import AudioError
 from earmark.types import Prediction
 
 _TOP = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Span(Prediction):
+    """An event of a long recording, which a table shows with its times."""
+
+
 _LAST = ("possible", "why", "familiarity", "notes", "labels", "error")
 Result = Prediction | AudioError
 
@@ -51,6 +59,7 @@ def _json(results: Iterable[Result], labels: Sequence[str], out: TextIO) -> None
     before = "["
     for result in results:
         out.write(f"{before}\n  {json.dumps(_record(result))}")
+        out.flush()
         before = ","
     out.write("[]\n" if before == "[" else "\n]\n")
 
@@ -81,6 +90,11 @@ def _table(results: Iterable[Result], labels: Sequence[str], out: TextIO) -> Non
     for r in results:
         if isinstance(r, AudioError):
             continue  # it was named on stderr
+        if isinstance(r, Span):
+            when = f"{clock(r.start)} to {clock(r.end)}"
+            out.write(on_one_line(f"{when}  {r.label or '':<{width}}  {r.score:.2f}  {r.path}") + "\n")
+            out.flush()
+            continue
         ranked = sorted(r.scores.items(), key=lambda item: -item[1])
         more = "".join(f", {label} {r.scores[label]:.2f}" for label in r.labels[1:])
         shown = (
@@ -94,3 +108,14 @@ def _table(results: Iterable[Result], labels: Sequence[str], out: TextIO) -> Non
         line = f"{r.label or 'unknown':<{width}}  {r.score:.2f}{more}  {r.path}{beside}{notes}"
         out.write(on_one_line(line) + "\n")
         out.flush()
+
+
+def clock(seconds: float) -> str:
+    """Return a time within a recording as a person reads it.
+
+    >>> clock(3.25), clock(754.0), clock(29_000.04)
+    ('0:00:03.25', '0:12:34.00', '8:03:20.04')
+    """
+    hundredths = round(100 * seconds)
+    minutes, rest = divmod(hundredths, 6000)
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest // 100:02d}.{rest % 100:02d}"

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from earmark.extract import Progress
     from earmark.fetch import Plan
     from earmark.ladder import LeftOut, Point, Step, Trial
+    from earmark.recordings import Heard
 
 _REFRESH = 10  # a second
 _CLASSES = 12  # named before "and so many more"
@@ -206,6 +207,33 @@ class Terminal:
 
         self._draw(text)
 
+    def aside(self) -> None:
+        """Take the bar away while a result is written, which may go to the same screen."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def heard(self) -> None:
+        """Leave a line about a recording that is over."""
+        self._end_stage()
+
+    def hearing(self, name: str, heard: Heard) -> None:
+        """Show how far a long recording was heard."""
+        self._begin_stage("Listening")
+        if self._bar and self._live is None:
+            self._start_live()
+
+        def text() -> str:
+            new = heard.done - heard.known
+            speed = new / self._elapsed
+            left = (heard.total - heard.done) / speed if heard.total and speed else 0.0
+            of = f" of {_length(heard.total)}" if heard.total else ""
+            known = f", {_length(heard.known)} of it known from before" if heard.known else ""
+            ahead = f" · {_time(left)}" if left >= 1 else ""
+            return f"{on_one_line(name)}: {_length(heard.done)}{of}{known}{ahead} · {speed:,.3g} × real time"
+
+        self._draw(text, heard.done / heard.total if heard.total else None)
+
     def step(self, tried: Step | LeftOut | Point | Trial) -> None:
         """Say what came of a rung of a comparison, of a part of the recordings, or of settings."""
         from earmark.cli.compared import in_a_line
@@ -240,9 +268,12 @@ class Terminal:
         self._known = None
         self._epochs, self._rows = {}, 0
         if self._bar:
-            self._drawn = 0.0
-            self._live = Live(console=self.console, refresh_per_second=_REFRESH, transient=True)
-            self._live.start()
+            self._start_live()
+
+    def _start_live(self) -> None:
+        self._drawn = 0.0
+        self._live = Live(console=self.console, refresh_per_second=_REFRESH, transient=True)
+        self._live.start()
 
     def _end_stage(self) -> None:
         if self._live is not None:
@@ -287,6 +318,16 @@ class Terminal:
         grid.add_column(no_wrap=True, overflow="ellipsis", width=room - bar - 2)
         grid.add_row(stage, ProgressBar(1.0, share, bar, complete_style="cyan", finished_style="cyan"), text)
         return grid
+
+
+def _length(seconds: float) -> str:
+    """Return a length of sound.
+
+    >>> _length(12.3), _length(29_000)
+    ('0:00:12', '8:03:20')
+    """
+    whole = int(seconds)
+    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
 
 
 def _rate(rate: float, what: str = "clip") -> str:
