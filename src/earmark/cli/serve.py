@@ -41,6 +41,7 @@ from earmark.errors import MissingExtraError
 @click.option(
     "--queue", type=int, default=64, show_default=True, help="Requests that may wait; others get 503."
 )
+@click.option("--streams", type=int, default=8, show_default=True, help="Live streams at once.")
 @click.option(
     "--patience",
     type=float,

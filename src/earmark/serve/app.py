@@ -9,15 +9,17 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
 
 from earmark.bundle import Bundle
 from earmark.engine import Lost, pack
-from earmark.errors import AudioError, TooLongAudioError
+from earmark.errors import AudioError, EarmarkError, TooLongAudioError
 from earmark.serve.body import Body, GoneError
 from earmark.serve.front import FAILED, Front
+from earmark.serve.how import NUMBERS, number, settings_of
 from earmark.serve.metrics import MEDIA, Metrics
 from earmark.serve.model import about
 from earmark.serve.openapi import openapi
@@ -26,7 +28,8 @@ from earmark.serve.problems import MEDIA as PROBLEM
 from earmark.serve.problems import ProblemError
 from earmark.serve.settings import Settings
 from earmark.serve.shelf import Shelf
-from earmark.serve.work import Ready, Score, Sent
+from earmark.serve.stream import Live, converse
+from earmark.serve.work import Activity, Ready, Score, Sent, Tell
 
 _KILLED = "SIGKILL"  # by which the system ends a process for want of memory, and nothing in a file can
 
@@ -50,9 +53,12 @@ class Service:
         self.metrics = Metrics(self.pool)
         self.model = about(bundle, name, settings)
         self._openapi = openapi(bundle, settings)
-        self._score = pack(Score(ready, settings.seconds))
-        routes = [
+        self._bundle, self._ready, self.streams = bundle, ready, 0
+        self._score, self._activity = pack(Score(ready, settings.seconds)), pack(Activity(ready))
+        routes: list[Route | WebSocketRoute] = [
             Route("/v1/predict", self.predict, methods=["POST"]),
+            Route("/v1/events", self.events, methods=["POST"]),
+            WebSocketRoute("/v1/stream", self.stream),
             Route("/v1/model", self.describe, methods=["GET"]),
             Route("/healthz", self.healthy, methods=["GET"]),
             Route("/readyz", self.ready, methods=["GET"]),
@@ -68,6 +74,38 @@ class Service:
         only(request)
         return await self._answered(request, self._score)
 
+    async def events(self, request: Request) -> Response:
+        """Say what is heard in each file from when to when."""
+        only(request, *NUMBERS)
+        how = settings_of(request.query_params, self._bundle.events)
+        return await self._answered(request, pack(Tell(self._ready, self.settings.seconds, how)))
+
+    async def stream(self, socket: WebSocket) -> None:
+        """Say what is heard while it is heard."""
+        only(socket, "rate", "channels", "encoding", *NUMBERS)
+        if self.streams == self.settings.streams:
+            raise ProblemError(
+                "busy", f"{self.streams} streams are open, and no more may be. Connect again in a second."
+            )
+        query = socket.query_params
+        rate = int(number(query, "rate")) if "rate" in query else self._bundle.feature.sample_rate
+        channels = int(number(query, "channels")) if "channels" in query else 1
+        how = settings_of(query, self._bundle.events)
+        try:
+            live = Live(
+                self._bundle, self.pool, self._activity, how, rate, channels, query.get("encoding", "s16le")
+            )
+        except EarmarkError as error:
+            told = error.reason if isinstance(error, AudioError) else str(error).replace("--", "")
+            raise ProblemError("wrong-value", f"{told.rstrip('.')}.") from None
+        self.streams += 1
+        try:
+            await converse(socket, live, self.front.ending, self.settings.patience)
+        finally:
+            self.streams -= 1
+            self.metrics.sound.inc(live.seconds)
+            socket.scope["notes"]["sound"] = f"{live.seconds:.1f} s of sound"
+
     async def _answered(self, request: Request, function: bytes) -> Response:
         """Take in the body, have each of its files worked on, and answer with a record for each."""
         with self.pool.place(), Body(self._shelf, self.settings) as body:
@@ -81,7 +119,7 @@ class Service:
             bad = isinstance(result, AudioError)
             self.metrics.files.labels("refused" if bad else "answered").inc()
             if not bad:
-                self.metrics.sound.inc(result["end"] - result["start"])
+                self.metrics.sound.inc(result["seconds"] if "seconds" in result else result["end"])
         errors = [result for result in results if isinstance(result, AudioError)]
         if len(errors) == len(results):
             raise _refusal(errors)
@@ -141,7 +179,7 @@ class Service:
         return JSONResponse(self._openapi)
 
 
-def only(request: Request, *allowed: str) -> None:
+def only(request: HTTPConnection, *allowed: str) -> None:
     """Refuse parameters that nothing reads."""
     for name in request.query_params:
         if name not in allowed:
@@ -171,7 +209,9 @@ async def _http_problem(request: Request, error: Exception) -> Response:
     return _response(ProblemError("not-found", f"There is no {path}. GET /openapi.json tells what there is."))
 
 
-async def _problem(request: Request, error: Exception) -> Response:
+async def _problem(request: HTTPConnection, error: Exception) -> Response:
+    if isinstance(request, WebSocket):
+        raise error  # told by who let it in
     return _response(error if isinstance(error, ProblemError) else FAILED)
 
 

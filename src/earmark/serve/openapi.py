@@ -5,7 +5,9 @@ from __future__ import annotations
 from importlib import metadata
 from typing import Any
 
+from earmark.audio.stream import ENCODINGS
 from earmark.bundle import Bundle
+from earmark.serve.how import NUMBERS
 from earmark.serve.problems import KINDS, MEDIA, ProblemError
 from earmark.serve.settings import Settings
 
@@ -21,6 +23,7 @@ _EXAMPLES = {
     "wrong-type": "The body is sent as 'gzip'. Send it as it is, not compressed.",
     "not-sound": "notes.txt: not readable as sound (format not recognised). Send it as WAV or FLAC.",
     "wrong-host": "The header Host names 'example.org', but without a token only this machine is answered.",
+    "not-found": "There is no /v2. GET /openapi.json tells what there is.",
     "wrong-method": "/v1/predict takes POST, not GET.",
     "wrong-value": "There is no parameter 'window' here. There are none.",
     "failed": "This is a mistake of the server, and in its log.",
@@ -33,6 +36,8 @@ def openapi(bundle: Bundle, settings: Settings) -> dict[str, Any]:
     secured: list[dict[str, list[str]]] = [{"token": []}] if settings.token else []
     paths = {
         "/v1/predict": {"post": _predict(bundle, settings)},
+        "/v1/events": {"post": _events(bundle, settings)},
+        "/v1/stream": {"get": _stream(bundle)},
         "/v1/model": {"get": _get("What the model is", _json("Model"), "no-token", "wrong-host")},
         "/openapi.json": {
             "get": _get("This document", {"schema": {"type": "object"}}, "no-token", "wrong-host")
@@ -95,6 +100,66 @@ def _predict(bundle: Bundle, settings: Settings) -> dict[str, Any]:
             ),
         },
     }
+
+
+def _events(bundle: Bundle, settings: Settings) -> dict[str, Any]:
+    predict = _predict(bundle, settings)
+    example = {
+        "path": "dawn.flac",
+        "seconds": 60.0,
+        "events": [{**_example(bundle), "path": "dawn.flac", "end": 2.5}],
+    }
+    answer = {
+        "description": "What is heard in each file, from when to when.",
+        "content": {
+            "application/json": {
+                "schema": {"type": "array", "items": {"anyOf": [_ref("Recording"), _ref("Unusable")]}},
+                "examples": {"one": {"value": [example]}},
+            }
+        },
+    }
+    return {
+        **predict,
+        "operationId": "events",
+        "summary": "What is heard in a recording, from when to when",
+        "parameters": _parameters(NUMBERS),
+        "responses": {**predict["responses"], "200": answer},
+    }
+
+
+def _stream(bundle: Bundle) -> dict[str, Any]:
+    more = {
+        "rate": f"Hz; {bundle.feature.sample_rate} where it is left out.",
+        "channels": "How many, interleaved; 1 where it is left out.",
+    }
+    encoding = {
+        "name": "encoding",
+        "in": "query",
+        "description": "Of the samples.",
+        "schema": {"type": "string", "enum": list(ENCODINGS), "default": "s16le"},
+    }
+    upgrade = {
+        "description": "A WebSocket: binary messages of samples in, JSON messages out; the text end ends it."
+    }
+    return {
+        "operationId": "stream",
+        "summary": "What is heard while it is heard (a WebSocket)",
+        "parameters": [*_parameters({**more, **NUMBERS}), encoding],
+        "responses": {"101": upgrade, **_problems("bad-request", "no-token", "wrong-host", "not-found")},
+    }
+
+
+def _parameters(told: dict[str, str]) -> list[dict[str, Any]]:
+    whole = ("median", "rate", "channels")
+    return [
+        {
+            "name": name,
+            "in": "query",
+            "description": description,
+            "schema": {"type": "integer" if name in whole else "number"},
+        }
+        for name, description in told.items()
+    ]
 
 
 def _sound() -> dict[str, Any]:
@@ -166,6 +231,9 @@ def _schemas(bundle: Bundle) -> dict[str, Any]:
             familiarity={"type": ["number", "null"]},
             notes=_TEXTS,
             labels={"type": "array", "items": labels},
+        ),
+        "Recording": _object(
+            path=_TEXT, seconds=_NUMBER, events={"type": "array", "items": _ref("Prediction")}
         ),
         "Unusable": _object(path=_TEXT, error=_TEXT),
         "Model": _object(

@@ -19,6 +19,7 @@ _BOUNDS: tuple[tuple[str, float, float, str], ...] = (
     ("timeout", 1, 3600, " s"),
     ("memory", 64, 65_536, " MiB"),
     ("queue", 0, 10_000, ""),
+    ("streams", 0, 1000, ""),
     ("patience", 1, 3600, " s"),
     ("grace", 0, 3600, " s"),
 )
@@ -50,6 +51,8 @@ class Settings:
         MiB that a worker may take for a file, beyond the model.
     queue
         Requests that may wait for a worker; others are told to come back.
+    streams
+        Live streams at once.
     patience
         Seconds for a client's headers, and for a body that does not come.
     grace
@@ -78,6 +81,7 @@ class Settings:
     timeout: float = 30.0
     memory: int = 1024
     queue: int = 64
+    streams: int = 8
     patience: float = 30.0
     grace: float = 30.0
 

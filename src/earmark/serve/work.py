@@ -1,7 +1,8 @@
-"""What a worker process does: decode one file and score it, within bounds of time, memory and disk."""
+"""What a worker process does: decode a file and score it, within bounds of time, memory and disk."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +10,10 @@ from typing import Any
 
 from earmark.audio import decode
 from earmark.errors import AudioError, BundleFormatError, TooLongAudioError
+from earmark.events import Event, Events
 from earmark.predict import Predictor
 from earmark.serve.settings import MIB
+from earmark.types import FloatArray, Prediction, Waveform
 
 _LOG = MIB  # bytes that a worker may write to a file: its last words
 
@@ -50,6 +53,23 @@ class Ready:
             _bound(self.memory * MIB)
         return found
 
+    def bounded(
+        self, sent: Sent, seconds: float, work: Callable[[Predictor, Waveform], dict[str, Any]]
+    ) -> dict[str, Any] | AudioError:
+        """Decode a file and do the work, or return why that cannot be."""
+        predictor = self.predictor()
+        try:
+            channel = predictor.bundle.feature.channel
+            return work(predictor, decode(Path(sent.path), channel=channel, longest=seconds))
+        except AudioError as error:
+            return type(error)(sent.name, error.reason)
+        except (MemoryError, BundleFormatError) as error:
+            if isinstance(error, BundleFormatError) and "alloc" not in str(error):
+                raise
+            return TooLongAudioError(
+                sent.name, f"it takes more memory than the {self.memory} MiB that one file may take"
+            )
+
 
 @dataclass(frozen=True, slots=True)
 class Score:
@@ -68,19 +88,56 @@ class Score:
 
     def __call__(self, sent: Sent) -> dict[str, Any] | AudioError:
         """Score the file that was sent."""
-        predictor = self.ready.predictor()
-        try:
-            channel = predictor.bundle.feature.channel
-            waveform = decode(Path(sent.path), channel=channel, longest=self.seconds)
-            return predictor.hear(sent.name, waveform).to_dict()
-        except AudioError as error:
-            return type(error)(sent.name, error.reason)
-        except (MemoryError, BundleFormatError) as error:
-            if isinstance(error, BundleFormatError) and "alloc" not in str(error):
-                raise
-            return TooLongAudioError(
-                sent.name, f"it takes more memory than the {self.ready.memory} MiB that one file may take"
-            )
+        return self.ready.bounded(
+            sent, self.seconds, lambda predictor, wave: predictor.hear(sent.name, wave).to_dict()
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Tells the events of a file, or why there are none.
+
+    Parameters
+    ----------
+    ready, seconds
+        As of `Score`.
+    how
+        How scores become events.
+    """
+
+    ready: Ready
+    seconds: float
+    how: Events
+
+    def __call__(self, sent: Sent) -> dict[str, Any] | AudioError:
+        """Listen to the file that was sent."""
+
+        def events(predictor: Predictor, wave: Waveform) -> dict[str, Any]:
+            from earmark.recordings import events_in  # scores of single clips need none of it
+
+            found = [event_record(sent.name, event) for event in events_in(predictor, wave, self.how)]
+            return {"path": sent.name, "seconds": wave.seconds, "events": found}
+
+        return self.ready.bounded(sent, self.seconds, events)
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """Scores a window of a stream: float32[labels]."""
+
+    ready: Ready
+
+    def __call__(self, window: Waveform) -> FloatArray:
+        """Score it."""
+        return self.ready.predictor().activity(window)
+
+
+def event_record(path: str, event: Event) -> dict[str, Any]:
+    """Return an event as `earmark predict --format json` shows it."""
+    told = Prediction(
+        path, event.start, event.end, event.label, event.score, event.scores, labels=(event.label,)
+    )
+    return told.to_dict()
 
 
 _kept: dict[str, Predictor] = {}
