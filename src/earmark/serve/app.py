@@ -96,7 +96,8 @@ class Service:
                 self._bundle, self.pool, self._activity, how, rate, channels, query.get("encoding", "s16le")
             )
         except EarmarkError as error:
-            told = error.reason if isinstance(error, AudioError) else str(error).replace("--", "")
+            reason = error.reason if isinstance(error, AudioError) else str(error)
+            told = reason.replace("its header says", "rate is").replace("--", "")
             raise ProblemError("wrong-value", f"{told.rstrip('.')}.") from None
         self.streams += 1
         try:
