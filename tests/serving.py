@@ -86,13 +86,16 @@ class Server:
 
     def resident(self) -> float:
         """MB that the server and its workers hold."""
-        pages = 0
+        return sum(self.each_resident())
+
+    def each_resident(self) -> list[float]:
+        """MB that the server holds, and each of its workers."""
+        found = []
         for pid in (self.process.pid, *self.workers):
-            try:
-                pages += int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-            except (OSError, IndexError):  # it ended meanwhile
-                continue
-        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+            with suppress(OSError, IndexError):  # it ended meanwhile
+                pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+                found.append(pages * os.sysconf("SC_PAGE_SIZE") / 1e6)
+        return found
 
     def end(self, number: int = signal.SIGTERM, seconds: float = 30) -> int:
         self.process.send_signal(number)

@@ -24,7 +24,7 @@ def fuzz(monkeypatch):
 @pytest.mark.slow
 def test_no_request_brings_it_down(tone_model, fuzz):
     rng, files = np.random.default_rng(0), fuzz.good_files()
-    with serving(tone_model, "--seconds", 60, "--body", 8, "--patience", 3, "--workers", 2) as server:
+    with serving(tone_model, "--seconds", 60, "--body", 8, "--patience", 1, "--workers", 2) as server:
         for good in files * 2:
             assert server.predict(good).status == 200
         before, first = server.resident(), server.predict(files[0]).json
