@@ -252,10 +252,9 @@ def main(count: int, seed: int) -> int:
     for kind, statuses in sorted(told.items()):
         print(f"{kind:16}", ", ".join(f"{status or 'hung up'}: {n}" for status, n in statuses.most_common()))
     failed = sum(statuses[500] for statuses in told.values())
+    each_mb = ", ".join(f"{mb:.0f}" for mb in each)
     print(f"{count} requests, {failed} answered 500, {restarts:.0f} workers replaced;", end=" ")
-    print(
-        f"memory {before:.0f} MB after {min(WARM, count // 2)}, {after:.0f} MB at the end ({', '.join(f'{mb:.0f}' for mb in each)})"
-    )
+    print(f"memory {before:.0f} MB after {min(WARM, count // 2)}, {after:.0f} MB at the end ({each_mb})")
     return int(failed > 0 or after - before > 50)
 
 

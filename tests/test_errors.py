@@ -56,6 +56,7 @@ from earmark.readers import read
 from earmark.recipe import Recipe
 from earmark.report import write_report
 from earmark.runs import open_run
+from earmark.serve import Settings, serve
 from earmark.split import TEST, TRAIN, Rows, Split, SplitSettings, holdout
 from earmark.store import Store
 
@@ -259,6 +260,13 @@ def no_pandas(place):
     Dataset("d", place.root, "folders", Clips.of([]), True, None, None, "none").to_pandas()
 
 
+def no_starlette(place):
+    place.without("starlette")
+    for name in [name for name in sys.modules if name.startswith("earmark.serve.")]:
+        place.monkeypatch.delitem(sys.modules, name)
+    serve(place.root / "model.earmark", Settings())
+
+
 def no_jinja(place):
     place.without("jinja2")
     write_report(place.root)
@@ -359,6 +367,7 @@ TABLE: list[tuple[type[EarmarkError], Callable[[Place], object], str]] = [
             (no_sklearn, "Dividing a data set", "scikit-learn", "train"),
             (no_kagglehub, "--from kaggle", "kagglehub", "kaggle"),
             (no_jinja, "A report", "jinja2", "report"),
+            (no_starlette, "earmark serve", "starlette", "serve"),
             (no_pandas, "Dataset.to_pandas()", "pandas", "notebook"),
         )
     ),

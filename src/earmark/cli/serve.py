@@ -8,7 +8,6 @@ from typing import Any
 import click
 
 from earmark.cli.frame import command
-from earmark.errors import MissingExtraError
 
 
 @command("serve", "earmark serve model.earmark --port 8000")
@@ -65,15 +64,9 @@ def serve(model: Path, **choices: Any) -> int:
     Ctrl-C ends the server when it has finished what it has begun.
     """
     from earmark.serve import Settings
+    from earmark.serve import serve as run
 
     settings = Settings(**choices)
-    try:
-        from earmark.serve.running import serve as run
-    except ImportError as error:
-        name = (error.name or "").partition(".")[0]
-        if name == "earmark":
-            raise
-        raise MissingExtraError("earmark serve", "serve", name) from None
 
     def started(address: str) -> None:
         click.echo(f"Serving {model.name} at {address}; Ctrl-C ends it.", err=True)

@@ -28,28 +28,8 @@ _BACKLOG = 1024  # connections that the system holds until they are taken
 _LOOK = 0.05  # seconds between two looks at what is still under way
 
 
-def serve(model: Path, settings: Settings, started: Callable[[str], None] = lambda address: None) -> bool:
-    """Serve a model until this process is told to end, by SIGINT or SIGTERM.
-
-    Parameters
-    ----------
-    model
-        A bundle.
-    started
-        Called with the address when requests are answered.
-
-    Returns
-    -------
-    bool
-        Whether everything that was begun was finished.
-
-    Raises
-    ------
-    BundleError, PathError
-        When the model cannot be used.
-    SettingError
-        When nobody can listen at the address.
-    """
+def run(model: Path, settings: Settings, started: Callable[[str], None]) -> bool:
+    """Do what `earmark.serve.serve` does."""
     bundle = read_bundle(model)
     _log_to_stderr()
     with tempfile.TemporaryDirectory(prefix="earmark-serve-") as name, _listening(settings) as door:
