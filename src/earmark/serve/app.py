@@ -16,7 +16,7 @@ from starlette.websockets import WebSocket
 
 from earmark.bundle import Bundle
 from earmark.engine import Lost, pack
-from earmark.errors import AudioError, EarmarkError, TooLongAudioError
+from earmark.errors import AudioError, EarmarkError, TooLongAudioError, UnreadableAudioError
 from earmark.serve.body import Body, GoneError
 from earmark.serve.front import FAILED, Front
 from earmark.serve.how import NUMBERS, number, settings_of
@@ -142,7 +142,7 @@ class Service:
             if isinstance(result, Lost):
                 if _KILLED in result.reason:
                     raise ProblemError("lost", f"{sent.name}: {result.reason}. Send it again.")
-                return AudioError(sent.name, result.reason)
+                return UnreadableAudioError(sent.name, result.reason)
             return result
 
         tasks = [asyncio.ensure_future(one(sent)) for sent in body.files]

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from earmark.engine import SECONDS, Lost, Worker, cores, pack, unpack
-from earmark.errors import EarmarkError
+from earmark.errors import EarmarkError, EngineError
 from earmark.serve.problems import ProblemError
 
 log = logging.getLogger("earmark.serve")
@@ -201,7 +201,7 @@ class Pool:
             raise
         if isinstance(told, Lost):
             self._all.discard(worker)
-            raise EarmarkError(f"A worker could not be started: {told.reason}.")
+            raise EngineError(f"A worker could not be started: {told.reason}.")
         self._free.put_nowait(worker)
 
 
