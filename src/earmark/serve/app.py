@@ -145,6 +145,11 @@ class Service:
                 return UnreadableAudioError(sent.name, result.reason)
             return result
 
+        if len(body.files) == 1:  # and needs no task of its own
+            try:
+                return [await one(body.files[0])]
+            finally:
+                left.cancel()
         tasks = [asyncio.ensure_future(one(sent)) for sent in body.files]
         try:
             return await asyncio.gather(*tasks)
