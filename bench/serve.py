@@ -78,7 +78,7 @@ def measure(quick: bool) -> Section:
         f"{told}; {len(data):,} bytes each, sent over loopback by {CLIENTS} clients on kept connections for"
         f" {rounds * seconds:g} s in all, {len(times):,} requests. Clients, server and {cores} workers share the"
         f" {cores} cores.",
-        f"Before each round one process predicts the same clip, and then {cores} at once, as many as there are cores; the"
+        f"Before each round one process predicts the same clip, and then {cores} at once; the"
         " round's throughput is held against the time that a clip takes in these.",
     ]
     return Section("Serving", notes, rows)
