@@ -95,7 +95,8 @@ def raised(course: FloatArray, depth: float) -> FloatArray:
     >>> raised(np.array([[-30, -90], [-75, -85]], np.float32), 50).tolist()
     [[-30.0, -80.0], [-75.0, -80.0]]
     """
-    return np.maximum(course, course.max() - np.float32(depth))
+    found: FloatArray = np.maximum(course, course.max() - np.float32(depth))
+    return found
 
 
 def band_statistics(
