@@ -81,6 +81,7 @@ class Cnn:
     inner_folds: ClassVar[int] = 2  # for calibration
     default_feature: ClassVar[dict[str, Any]] = {"name": "log_mel", "n_mels": 64, "n_fft": 1024}
     train_defaults: ClassVar[dict[str, Any]] = {"epochs": 40, "learning_rate": 3e-3, "patience": 0}
+    train_reads: ClassVar[tuple[str, ...]] = ("epochs", "batch_size", "learning_rate", "class_weights")
     search: ClassVar[dict[str, tuple[Any, ...]]] = {
         "train.learning_rate": (1e-3, 3e-3, 1e-2),
         "model.weight_decay": (0.01, 0.05, 0.2),

@@ -50,6 +50,7 @@ class Dictionary:
     takes: ClassVar[Takes] = "course"
     default_feature: ClassVar[dict[str, Any]] = {"name": "log_mel", "n_mels": 64, "n_fft": 1024}
     train_defaults: ClassVar[dict[str, Any]] = {}
+    train_reads: ClassVar[tuple[str, ...]] = ("class_weights",)
     inner_folds: ClassVar[int] = 5  # for calibration
     search: ClassVar[dict[str, tuple[Any, ...]]] = {
         "model.words": (256, 512, 1024),
