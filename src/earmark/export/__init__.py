@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from earmark.errors import UnknownNameError
+from earmark.export.mlflow import write_mlflow
 from earmark.export.onnx import write_onnx
 from earmark.export.source import Exported, Source
 
@@ -34,7 +35,10 @@ class Exporter:
     folder: bool = False
 
 
-EXPORTERS: dict[str, Exporter] = {"onnx": Exporter(write_onnx)}
+EXPORTERS: dict[str, Exporter] = {
+    "onnx": Exporter(write_onnx),
+    "mlflow": Exporter(write_mlflow, folder=True),
+}
 
 
 def known(form: str) -> Exporter:

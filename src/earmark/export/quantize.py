@@ -1,7 +1,7 @@
 """Networks with weights of 8 bits: a quarter of the size. Sound, features and sums stay in single precision.
 
 Each weight is a whole number from -127 to 127 times the scale of its output, and becomes a float32 again where it is
-used. So every runtime gives the same, and nothing depends on the sounds that come. Pretrained encoders stay as they are:
+used. So every runtime gives the same, and nothing depends on the sounds that come. Pretrained encoders stay as is:
 they are made small where they come from. Source: Krishnamoorthi, *Quantizing deep convolutional networks for efficient
 inference*, 2018 (a scale for each output, symmetric).
 """

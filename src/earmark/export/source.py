@@ -43,7 +43,12 @@ class Source:
         """
         bundle = read_bundle(path)
         Predictor(bundle)
-        return cls(bundle, path, hashlib.sha256(path.read_bytes()).hexdigest())
+        return cls(bundle, path, cls.hash_of(path.read_bytes()))
+
+    @staticmethod
+    def hash_of(data: bytes) -> str:
+        """Return the SHA-256 of a file's bytes."""
+        return hashlib.sha256(data).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
