@@ -18,6 +18,22 @@ FRONT_ENDS: dict[str, Callable[[SoundGraph, Any], str]] = {
 }  # fmt: skip
 
 
+def alone(feature: Feature) -> bytes:
+    """Return an ONNX file of a front end without a network: ``waveform`` to what `Feature.extract` gives of each.
+
+    Raises
+    ------
+    ExportError
+        When it cannot be put into a graph.
+    MissingExtraError
+        When onnx is not installed.
+    """
+    graph = SoundGraph()
+    found = front_end(graph, feature)
+    frames = ["frames"] if feature.course else []
+    return graph.to_file(found, ["batch", *frames, feature.dims], {"sample_rate": str(feature.sample_rate)})
+
+
 def front_end(graph: SoundGraph, feature: Feature) -> str:
     """Add what a feature makes of the waveform, each feature once.
 

@@ -121,14 +121,14 @@ class SoundGraph(Graph):
         (source,) = (value for value in inner.input if value.name not in weights)
         return [int(axis.dim_value) for axis in source.type.tensor_type.shape.dim]
 
-    def to_file(self, labels: int, metadata: Mapping[str, str]) -> bytes:
-        """Return the whole, checked: it gives ``probabilities`` float32[batch, labels], and has ``metadata`` in it."""
+    def to_file(self, output: str, shape: Sequence[str | int], metadata: Mapping[str, str]) -> bytes:
+        """Return the whole, checked: it gives ``output`` float32 of this shape, and has ``metadata`` in it."""
         of, kind = self._helper.make_tensor_value_info, self._onnx.TensorProto.FLOAT
         graph = self._helper.make_graph(
             self._nodes,
             "earmark",
             [of(WAVEFORM, kind, ["batch", "samples"])],
-            [of(PROBABILITIES, kind, ["batch", labels])],
+            [of(output, kind, list(shape))],
             self._constants,
         )
         opsets = [self._helper.make_opsetid("", OPSET)]

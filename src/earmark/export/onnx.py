@@ -42,7 +42,8 @@ def onnx_of(source: Source) -> bytes:
         When onnx is not installed.
     """
     try:
-        data = classifier(source.bundle).to_file(len(source.bundle.labels), metadata(source))
+        shape: list[str | int] = ["batch", len(source.bundle.labels)]
+        data = classifier(source.bundle).to_file(PROBABILITIES, shape, metadata(source))
     except ValueError as error:  # protobuf's, of what is too large
         raise ExportError(f"The model cannot be written as one ONNX file: {error}.") from None
     if len(data) > _MOST_BYTES:
@@ -80,7 +81,13 @@ def metadata(source: Source) -> dict[str, str]:
 
 
 class Runner:
-    """An exported file, run by ONNX Runtime on one thread."""
+    """An exported file, run by ONNX Runtime on one thread.
+
+    Parameters
+    ----------
+    data
+        The file: one input ``waveform``, one output.
+    """
 
     def __init__(self, data: bytes) -> None:
         import onnxruntime
@@ -91,8 +98,8 @@ class Runner:
         self._session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
 
     def __call__(self, waveforms: FloatArray) -> FloatArray:
-        """Return float32[batch, labels] for float32[batch, samples]."""
-        found: FloatArray = self._session.run([PROBABILITIES], {WAVEFORM: waveforms})[0]
+        """Return the output, such as probabilities float32[batch, labels], for float32[batch, samples]."""
+        found: FloatArray = self._session.run(None, {WAVEFORM: waveforms})[0]
         return found
 
 
