@@ -61,15 +61,22 @@ def node() -> Path:
     return folder
 
 
-def by_node(folder: Path, model: Path, batch: np.ndarray) -> np.ndarray:
+def by_node(folder: Path, jobs: list[tuple[Path, list[np.ndarray]]], place: Path) -> list[list[np.ndarray]]:
+    """Return what each model says of its batches, all in one process: most of its time goes into starting."""
+    asked = []
+    for i, (model, sounds) in enumerate(jobs):
+        files = [place / f"{i}-{j}.f32" for j in range(len(sounds))]
+        for file, batch in zip(files, sounds, strict=True):
+            file.write_bytes(batch.tobytes())
+        shapes = [{"shape": b.shape, "file": str(f)} for b, f in zip(sounds, files, strict=True)]
+        asked.append({"model": str(model), "batches": shapes})
     done = subprocess.run(
-        ["node", "run.mjs", model, *map(str, batch.shape)], cwd=folder, input=batch.tobytes(), capture_output=True,
-        timeout=120,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr.decode()
+        ["node", "run.mjs"], cwd=folder, input=json.dumps(asked), capture_output=True, text=True, timeout=400
+    )
+    assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
-    assert (told["inputs"], told["outputs"]) == (["waveform"], ["probabilities"])
-    return np.array(told["values"], np.float32).reshape(told["shape"])
+    assert all((job["inputs"], job["outputs"]) == (["waveform"], ["probabilities"]) for job in told)
+    return [[np.reshape(f["values"], f["shape"]) for f in job["found"]] for job in told]
 
 
 def wanted(made, batch: np.ndarray) -> np.ndarray:
@@ -91,32 +98,22 @@ def test_only_operators_that_run_everywhere(kind, models):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", KINDS)
-def test_onnxruntime_web_gives_the_same(kind, models, node, tmp_path):
-    made = models[kind]
-    (tmp_path / "m.onnx").write_bytes(onnx_of(Source(made, Path(), "")))
-    for batch in batches(made.feature.sample_rate):
-        found = by_node(node, tmp_path / "m.onnx", batch)
-        np.testing.assert_allclose(found, wanted(made, batch), atol=1e-4)
-
-
-@pytest.mark.slow
-def test_onnxruntime_web_runs_eight_bits(models, node, tmp_path):
-    small = quantize(models["cnn, log_mel"])
-    (tmp_path / "m.onnx").write_bytes(onnx_of(Source(small, Path(), "")))
-    (batch, *_) = batches(small.feature.sample_rate)
-    np.testing.assert_allclose(by_node(node, tmp_path / "m.onnx", batch), wanted(small, batch), atol=1e-4)
-
-
-@pytest.mark.slow
-def test_onnxruntime_web_runs_a_trained_model_for_a_minute(node, tone_model, tmp_path):
-    made = Source.read(tone_model)
-    (tmp_path / "m.onnx").write_bytes(onnx_of(made))
-    rate = made.bundle.feature.sample_rate
-    minute = np.resize(waveforms(rate)["swelling"], 60 * rate)[None]
-    np.testing.assert_allclose(
-        by_node(node, tmp_path / "m.onnx", minute), wanted(made.bundle, minute), atol=1e-4
-    )
+def test_onnxruntime_web_gives_the_same(models, node, tone_model, tmp_path):
+    trained = Source.read(tone_model).bundle
+    rate = trained.feature.sample_rate
+    minute = [np.resize(waveforms(rate)["swelling"], 60 * rate)[None]]
+    tried = {
+        **{kind: (made, batches(made.feature.sample_rate)) for kind, made in models.items()},
+        "8-bit weights": (quantize(models["cnn, log_mel"]), batches(16_000)),
+        "trained, for a minute": (trained, minute),
+    }
+    jobs = []
+    for i, (made, sounds) in enumerate(tried.values()):
+        (tmp_path / f"{i}.onnx").write_bytes(onnx_of(Source(made, Path(), "")))
+        jobs.append((tmp_path / f"{i}.onnx", sounds))
+    for (kind, (made, sounds)), found in zip(tried.items(), by_node(node, jobs, tmp_path), strict=True):
+        for batch, probabilities in zip(sounds, found, strict=True):
+            np.testing.assert_allclose(probabilities, wanted(made, batch), atol=1e-4, err_msg=kind)
 
 
 @pytest.mark.parametrize("eight_bits", [False, True])
@@ -130,4 +127,5 @@ def test_openvino_gives_the_same(kind, eight_bits, models, tmp_path):
     model = core.compile_model(core.read_model(tmp_path / "m.onnx"), "CPU", exact)
     for batch in batches(made.feature.sample_rate):
         found = next(iter(model(batch).values()))
-        np.testing.assert_allclose(found, wanted(made, batch), atol=1e-4)
+        # Where weights have 8 bits, it rounds what they are multiplied with as well.
+        np.testing.assert_allclose(found, wanted(made, batch), atol=1e-2 if eight_bits else 1e-4)
