@@ -53,8 +53,9 @@ def export(
     from earmark.export import EXPORTERS, Source, known
 
     known(form)
-    if EXPORTERS[form].folder:
-        ready.can_make(output)
+    left_by_us = EXPORTERS[form].left_by_us
+    if left_by_us is not None:
+        ready.can_make(output, left_by_us(output))
     else:
         ready.can_write(output, example="model.onnx")
     if dataset is None and quantize:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from earmark.errors import UnknownNameError
-from earmark.export.mlflow import write_mlflow
+from earmark.export.mlflow import left_by_us, write_mlflow
 from earmark.export.onnx import write_onnx
 from earmark.export.source import Exported, Source
 
@@ -27,17 +27,17 @@ class Exporter:
         Takes the model and where it goes. What is there is replaced once the new one is whole, and gives what the model
         gives. Raises `ExportError`, and writes nothing, when the model cannot be put into this form, or does not give
         the same there; `MissingExtraError` when a package that it takes is not installed.
-    folder
-        Whether a folder is written, not a file.
+    left_by_us
+        Where a folder is written, and not a file: says of one that is there whether an earlier export left it.
     """
 
     write: Callable[[Source, Path], Exported]
-    folder: bool = False
+    left_by_us: Callable[[Path], bool] | None = None
 
 
 EXPORTERS: dict[str, Exporter] = {
     "onnx": Exporter(write_onnx),
-    "mlflow": Exporter(write_mlflow, folder=True),
+    "mlflow": Exporter(write_mlflow, left_by_us),
 }
 
 

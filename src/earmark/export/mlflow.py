@@ -6,6 +6,7 @@ The format is a text, ``MLmodel``, that names a module of Earmark and the model 
 from __future__ import annotations
 
 import json
+import os
 import platform
 import secrets
 import shutil
@@ -24,6 +25,7 @@ from earmark.files import write_atomically
 from earmark.types import FloatArray, Waveform
 
 MODEL = "model.earmark"
+_MOST_READ = 2**16  # characters of an MLmodel
 # Either a path or a file's bytes; in JSON these are base64, which MLflow decodes by this.
 _COLUMNS = [
     {"type": "string", "name": "path", "required": False},
@@ -33,8 +35,8 @@ _COLUMNS = [
 
 def write_mlflow(source: Source, out: Path) -> Exported:
     """Write a folder for ``mlflow models serve``. See `earmark.export.Exporter`."""
-    out = out.absolute()
-    place = out.with_name(f".{secrets.token_hex(8)}.part")
+    there = Path(os.path.realpath(out))  # a link stays a link
+    place = there.with_name(f".{secrets.token_hex(8)}.part")
     try:
         for name, data in _files(source).items():
             write_atomically(place / name, data)
@@ -47,10 +49,19 @@ def write_mlflow(source: Source, out: Path) -> Exported:
 
         trial = compare(source.bundle, run)
         size = sum(file.stat().st_size for file in place.iterdir())
-        _into_place(place, out)
+        _into_place(place, there)
     finally:
         shutil.rmtree(place, ignore_errors=True)
     return Exported(out, "mlflow", size, trial.difference, trial.tried)
+
+
+def left_by_us(folder: Path) -> bool:
+    """Return whether a folder is what `write_mlflow` left."""
+    try:
+        with (folder / "MLmodel").open(encoding="utf-8") as file:
+            return f"loader_module: {Served.__module__}\n" in file.read(_MOST_READ)
+    except (OSError, UnicodeDecodeError):
+        return False
 
 
 def _into_place(place: Path, out: Path) -> None:

@@ -98,8 +98,17 @@ class Runner:
         self._session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
 
     def __call__(self, waveforms: FloatArray) -> FloatArray:
-        """Return the output, such as probabilities float32[batch, labels], for float32[batch, samples]."""
-        found: FloatArray = self._session.run(None, {WAVEFORM: waveforms})[0]
+        """Return the output, such as probabilities float32[batch, labels], for float32[batch, samples].
+
+        Raises
+        ------
+        ExportError
+            When ONNX Runtime cannot do that, for want of memory for example.
+        """
+        try:
+            found: FloatArray = self._session.run(None, {WAVEFORM: waveforms})[0]
+        except Exception as error:  # it has no common base for what it raises
+            raise ExportError(f"ONNX Runtime cannot run what was exported: {_first_line(error)}") from None
         return found
 
 
@@ -113,6 +122,9 @@ def runner(data: bytes) -> Runner:
     """
     try:
         return Runner(data)
-    except Exception as error:  # ONNX Runtime has no common base for what it raises
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise ExportError(f"ONNX Runtime cannot load what was exported: {reason}") from None
+    except Exception as error:  # the same
+        raise ExportError(f"ONNX Runtime cannot load what was exported: {_first_line(error)}") from None
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
