@@ -52,6 +52,7 @@ class Rocket:
     takes: ClassVar[Takes] = "course"
     default_feature: ClassVar[dict[str, Any]] = {"name": "log_mel", "n_mels": 64, "n_fft": 1024}
     train_defaults: ClassVar[dict[str, Any]] = {}
+    train_reads: ClassVar[tuple[str, ...]] = ("class_weights",)
     inner_folds: ClassVar[int] = 5  # for calibration
     search: ClassVar[dict[str, tuple[Any, ...]]] = {
         "model.kernels": (192, 384, 768),
