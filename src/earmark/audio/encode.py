@@ -41,8 +41,9 @@ def wav(waveform: Waveform) -> bytes:
     --------
     >>> import numpy as np
     >>> from earmark.audio import decode_bytes
-    >>> decode_bytes(wav(Waveform(np.array([0.25, -1.5], np.float32), 8_000)), "x").samples.tolist()
-    [0.25, -1.5]
+    >>> sound = Waveform(np.linspace(-1.5, 1.5, 8_000, dtype=np.float32), 8_000)
+    >>> np.array_equal(decode_bytes(wav(sound), "sound").samples, sound.samples)
+    True
     """
     file = io.BytesIO()
     soundfile.write(file, waveform.samples, waveform.sample_rate, subtype="FLOAT", format="WAV")
