@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 
 from earmark.bundle import Bundle, Member
 from earmark.decide import Decision
@@ -123,3 +124,8 @@ def every_kind() -> dict[str, Bundle]:
             (log_mel, rocket(20).to_onnx(), 0.2),
         ),
     }  # fmt: skip
+
+
+def operators(data: bytes) -> set[str]:
+    """The kinds of operators that an ONNX file has."""
+    return {step.op_type for step in onnx.load_model_from_string(data).graph.node}

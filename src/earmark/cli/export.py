@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from earmark.cli import options
 from earmark.cli.frame import command
@@ -16,6 +17,7 @@ from earmark.errors import SettingError
 if TYPE_CHECKING:
     from earmark.export import Exported, Source
 
+_ALWAYS = ("model", "form", "output", "quantize", "as_json")  # what is read with and without --quantize
 _aside = click.Group()  # `app` puts the command in its place
 
 
@@ -65,8 +67,8 @@ def export(
         )
     if quantize and form != "onnx":
         raise SettingError(f"--quantize is for --to onnx, not for --to {form}. Leave it out.")
-    if dataset is not None and not quantize:
-        raise SettingError("--data is for --quantize, which was not given.")
+    if not quantize:
+        _nothing_unread()
     source = Source.read(model)
     if dataset is not None:
         from earmark.engine import open_engine
@@ -76,6 +78,15 @@ def export(
     written = EXPORTERS[form].write(source, output)
     _show(source, written, as_json)
     return 0
+
+
+def _nothing_unread() -> None:
+    """Refuse an option that only --quantize reads."""
+    context = click.get_current_context()
+    for option in context.command.params:
+        given = context.get_parameter_source(str(option.name)) is ParameterSource.COMMANDLINE
+        if given and option.name not in _ALWAYS:
+            raise SettingError(f"{option.opts[0]} is for --quantize, which was not given.")
 
 
 def _quantized(source: Source, dataset: str, shape: dict[str, Any], progress: str, engine: Any) -> Source:

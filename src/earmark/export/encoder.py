@@ -48,7 +48,7 @@ def _course(graph: SoundGraph, feature: Encoder) -> str:
     else:
         pieces, at = cut(graph, _filled(graph, whole, samples), length, hop, count)
         windows, shape = graph.node("Gather", pieces, at, axis=1), [length]
-    _one_at_a_time(graph, weights, shape)
+    _must_take_several(graph, weights, shape)
     found = graph.include(weights, graph.node("Reshape", windows, np.array([-1, *shape])))
     back = graph.node("Concat", graph.size(WAVEFORM, 0), count, np.array([feature.size]), axis=0)
     return graph.node("Reshape", found, back)
@@ -78,7 +78,7 @@ def _patches(graph: SoundGraph, whole: str, samples: str, count: str) -> str:
     return graph.node("Gather", log_mel, graph.node("Add", first, np.arange(FRAMES)[None]), axis=1)
 
 
-def _one_at_a_time(graph: SoundGraph, weights: bytes, shape: list[int]) -> None:
+def _must_take_several(graph: SoundGraph, weights: bytes, shape: list[int]) -> None:
     takes = graph.takes(weights)
     if len(takes) == len(shape) or takes[:1] == [1]:
         raise ExportError(

@@ -139,10 +139,3 @@ class SoundGraph(Graph):
         self._onnx.checker.check_model(model)
         serialized: bytes = model.SerializeToString()
         return serialized
-
-
-def operators(data: bytes) -> Sequence[str]:
-    """Return the kinds of operators that an ONNX file has, in the order of the alphabet."""
-    import onnx
-
-    return sorted({step.op_type for step in onnx.load_model_from_string(data).graph.node})
