@@ -91,7 +91,7 @@ def rocket(mels: int, kernels=8) -> TrainedRocket:
 def cnn(mels: int) -> CnnNetwork:
     rng, made = np.random.default_rng(3), Cnn(channels=(4, 6), window=20)
     weights = {"mean": np.full(mels, -10.0), "scale": np.full(mels, 0.1), "window": np.array([20.0])}
-    for i, layer in enumerate(made.layers):
+    for i, layer in enumerate(made.layers(made.window)):
         weights[f"kernel_{i}"] = rng.standard_normal((layer.outputs, layer.inputs, 3, 3)) / 3
         weights[f"bias_{i}"] = rng.standard_normal(layer.outputs) / 3
     weights |= {"weight": rng.standard_normal((12, 3)) / 2, "bias": np.zeros(3)}
