@@ -31,6 +31,7 @@ BENCHMARKS = (
     "cluster",
     "training",
     "coldstart",
+    "export",
 )
 _ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 # Crutches for old OpenBLAS builds, set on some machines: they keep a current one from its best kernels.

@@ -70,6 +70,7 @@ def test_a_quick_run_measures_everything():
         "Formats of the feature store",
         "Training",
         "Cold start",
+        "Front end in an exported graph",
     ):
         assert f"## {title}" in done.stdout
     assert done.stdout.count("≥ ") + done.stdout.count("≤ ") >= 7

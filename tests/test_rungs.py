@@ -10,10 +10,13 @@ import pytest
 
 from earmark import pipeline
 from earmark.audio import decode
+from earmark.audio.resample import resample
 from earmark.bundle import read_bundle, write_bundle
 from earmark.decide import sigmoid, softmax
 from earmark.decide.blend import Share, blended, fit_shares
 from earmark.errors import SettingError, UnknownNameError
+from earmark.export import EXPORTERS, Source
+from earmark.export.onnx import runner
 from earmark.features import FEATURES
 from earmark.models import MODELS, Blend
 from earmark.predict import Predictor
@@ -83,6 +86,14 @@ def test_a_pair_that_makes_sense_goes_the_whole_line(model, heard, tone_set, tmp
         found = predictor.score_waveform(decode(tone_set / row["path"]))
         told = [float(row[label]) for label in bundle.labels]
         np.testing.assert_allclose(found, told, atol=1e-4)
+    # So it is by the exported file, which was compared with the model on sounds of 0.1 to 60 seconds.
+    written = EXPORTERS["onnx"].write(Source.read(result.bundle), tmp_path / "m.onnx")
+    assert written.difference <= 1e-4
+    graph = runner(written.path.read_bytes())
+    for row in rows[:3]:
+        sound, rate = decode(tone_set / row["path"]), bundle.feature.sample_rate
+        found = graph(resample(sound.samples, sound.sample_rate, rate, "soxr_hq")[None])[0]
+        np.testing.assert_allclose(found, [float(row[label]) for label in bundle.labels], atol=1e-4)
     judged = pipeline.evaluate_bundle(result.bundle, made)
     assert judged.judged.report.clips == len(rows)
     assert judged.judged.report.clips + judged.left_out == len(judged.prepared.table.rows)
