@@ -5,7 +5,8 @@ out), three seeds, the mean over folds and seeds. Blends are of the same network
 networks that did not hear the test fold. The recipes are the usual ones of each model. Robustness is of the first seed:
 the same test clips, spoilt, and never seen so in training unless a model spoils its training clips by itself.
 
-``--tenth`` takes one seed, one fold and a few epochs, to see that it works. It goes on where it was stopped.
+``--tenth`` takes one seed, one fold and a few epochs, to see that it works. It goes on where it was stopped, network by
+network.
 """
 
 from __future__ import annotations
@@ -40,7 +41,6 @@ from earmark.split import TEST, TRAIN, VALIDATION, cross_validation
 from earmark.train import Task
 from machine import header
 
-SEEDS = 3
 RUNGS = ("mlp", "linear", "dictionary", "rocket", "cnn", "encoder:yamnet")
 BLENDS = {
     "blend without pretraining": ("linear", "dictionary", "cnn"),
@@ -105,30 +105,27 @@ def chosen(recipe: Recipe, ready: Prepared, one: Trained, names: Sequence[str]) 
     )
 
 
-def measured(data: Path, name: str, folder: Path, quick: bool) -> dict[str, Any]:
-    """Return, for each rung and blend, accuracies by seed and fold, and under each degradation of the first seed."""
+def measured(data: Path, name: str, folder: Path, quick: bool, seed: int) -> dict[str, Any]:
+    """Return, for each rung and blend, accuracies by fold, and under each degradation of the first seed."""
     names = {each: (each,) for each in RUNGS} | BLENDS
-    scores: dict[str, list[list[float]]] = {each: [] for each in names}
-    spoilt: dict[str, dict[str, list[tuple[float, int]]]] = {each: {} for each in names}
-    ready = pipeline.prepare(recipe_of(data, name, RUNGS, quick), Silent())
-    for seed in range(1 if quick else SEEDS):
-        recipe = recipe_of(data, name, RUNGS, quick, seed)
-        for scored in scores.values():
-            scored.append([])
-        for one in trained(recipe, ready, folder / name / f"{seed}", 1 if quick else None):
-            tested = one.lesson.split.positions(TEST)
-            models = {each: chosen(recipe, ready, one, own) for each, own in names.items()}
-            for each, own in names.items():
-                inputs = (take(ready.tables[RUNGS.index(r)].inputs, tested) for r in own)
-                answers = models[each].logits(*inputs).argmax(axis=1)
-                scores[each][-1].append(float((answers == ready.rows.targets[tested]).mean()))
-            if seed == 0 and name != "fsdd":
-                for how in DEGRADATIONS:
-                    right = under(how, ready, tested[:40] if quick else tested, models, names)
-                    for each, share in right.items():
-                        spoilt[each].setdefault(how, []).append((share, len(tested)))
-        for each, seeds in scores.items():
-            print(f"{name}, seed {seed}, {each}: {np.mean(seeds[-1]):.3f}", flush=True)
+    scores: dict[str, list[float]] = {each: [] for each in names}
+    spoilt: dict[str, dict[str, list[float]]] = {each: {} for each in names}
+    recipe = recipe_of(data, name, RUNGS, quick, seed)
+    ready = pipeline.prepare(recipe, Silent())
+    for one in trained(recipe, ready, folder / name / f"{seed}", 1 if quick else None):
+        tested = one.lesson.split.positions(TEST)
+        models = {each: chosen(recipe, ready, one, own) for each, own in names.items()}
+        for each, own in names.items():
+            inputs = (take(ready.tables[RUNGS.index(r)].inputs, tested) for r in own)
+            answers = models[each].logits(*inputs).argmax(axis=1)
+            scores[each].append(float((answers == ready.rows.targets[tested]).mean()))
+        if seed == 0 and name != "fsdd":
+            for how in DEGRADATIONS:
+                right = under(how, ready, tested[:40] if quick else tested, models, names)
+                for each, share in right.items():
+                    spoilt[each].setdefault(how, []).append(share)
+    for each, folds in scores.items():
+        print(f"{name}, seed {seed}, {each}: {np.mean(folds):.3f}", flush=True)
     return {"scores": scores, "spoilt": spoilt}
 
 
@@ -173,13 +170,13 @@ def timed(data: Path, quick: bool) -> dict[str, tuple[float, float]]:
     return found
 
 
-def report(found: dict[str, Any], seconds: dict[str, tuple[float, float]]) -> list[str]:
+def report(found: dict[str, list[dict[str, Any]]], seconds: dict[str, tuple[float, float]]) -> list[str]:
     lines = [
         "# The ladder",
         "",
         *header(),
         "",
-        "Mean over official folds and three seeds (± their spread).",
+        f"Mean over official folds and {len(next(iter(found.values())))} seeds (± their spread).",
         "",
     ]
     lines += ["| rung | " + " | ".join(DATA) + f" | {TIMED}: features s | fit s |"]
@@ -187,7 +184,7 @@ def report(found: dict[str, Any], seconds: dict[str, tuple[float, float]]) -> li
     for each in (*RUNGS, *BLENDS):
         cells = []
         for name in DATA:
-            by_seed = [float(np.mean(folds)) for folds in found[name]["scores"][each]]
+            by_seed = [float(np.mean(seed["scores"][each])) for seed in found[name]]
             cells.append(f"{np.mean(by_seed):.3f} ± {np.std(by_seed):.3f}")
         took = [f"{s:.1f}" for s in seconds[each]] if each in seconds else ["", ""]
         lines.append(f"| {each} | {' | '.join([*cells, *took])} |")
@@ -196,10 +193,11 @@ def report(found: dict[str, Any], seconds: dict[str, tuple[float, float]]) -> li
         lines += ["| rung | clean | " + " | ".join(DEGRADATIONS) + " |"]
         lines += ["| --- |" + " --: |" * (1 + len(DEGRADATIONS))]
         for each in (*RUNGS, *BLENDS):
-            clean = float(np.mean(found[name]["scores"][each][0]))
+            first = found[name][0]
+            clean = float(np.mean(first["scores"][each]))
             cells = [f"{clean:.3f}"]
             for how in DEGRADATIONS:
-                share = float(np.mean([share for share, _ in found[name]["spoilt"][each][how]]))
+                share = float(np.mean(first["spoilt"][each][how]))
                 cells.append(f"{share:.3f} ({100 * (share - clean):+.0f})")
             lines.append(f"| {each} | {' | '.join(cells)} |")
     return lines
@@ -211,6 +209,7 @@ def main() -> None:
     parser.add_argument("models", type=Path)
     parser.add_argument("--tenth", action="store_true")
     parser.add_argument("--folder", type=Path, default=Path("runs/ladder"))
+    parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument(
         "--only", choices=DATA, action="append", help="Measure this and keep it; report later."
     )
@@ -218,15 +217,17 @@ def main() -> None:
     if note_of("yamnet") is None:
         fetch_encoder("yamnet", weights=str(told.models / WEIGHTS))
     folder = told.folder / ("tenth" if told.tenth else "whole")
-    for name in told.only or DATA:
-        kept = folder / f"{name}.json"
-        if not kept.exists():
-            found = measured(told.data, name, folder, told.tenth)
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            kept.write_text(json.dumps(found))
+    folder.mkdir(parents=True, exist_ok=True)
+    seeds = range(1 if told.tenth else told.seeds)
+    found: dict[str, list[dict[str, Any]]] = {}
+    for seed in seeds:
+        for name in told.only or DATA:
+            kept = folder / f"{name}-{seed}.json"
+            if not kept.exists():
+                kept.write_text(json.dumps(measured(told.data, name, folder, told.tenth, seed)))
+            found.setdefault(name, []).append(json.loads(kept.read_text()))
     if told.only:
         return
-    found = {name: json.loads((folder / f"{name}.json").read_text()) for name in DATA}
     lines = report(found, timed(told.data, told.tenth))
     print("\n".join(lines))
     if not told.tenth:

@@ -32,6 +32,7 @@ BENCHMARKS = (
     "training",
     "coldstart",
     "serve",
+    "export",
 )
 _ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 # Crutches for old OpenBLAS builds, set on some machines: they keep a current one from its best kernels.

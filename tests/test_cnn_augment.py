@@ -31,7 +31,7 @@ def test_a_window_is_a_rotation_of_the_clip(kind):
     rng = np.random.default_rng(0)
     values = [rng.normal(size=(frames, 4)).astype(np.float16).astype(np.float32) for frames in (1, 5, 9)]
     rows, frames = np.array([2, 0, 1]), np.array([9, 1, 5])
-    held = kind(values, rows, frames, CPU)
+    held = kind(values, rows, frames, 100, CPU)
     windows = held.windows(np.array([0, 1, 2, 2]), np.array([4, 0, 3, 0]), 9).numpy()
     assert np.array_equal(windows[0], np.roll(values[2], -4, axis=0))
     assert np.array_equal(windows[1], np.repeat(values[0], 9, axis=0))
@@ -47,11 +47,35 @@ def test_plain_settings_change_nothing():
     untouched = augment.filtered(inputs, torch.from_numpy(draws.curve[:3]))
     assert torch.equal(untouched, inputs)
     assert torch.equal(
-        augment.hidden(inputs, *(torch.from_numpy(s[:3]) for s in (draws.hidden_frames, draws.hidden_bands))),
-        inputs,
+        augment.hidden(
+            inputs[:, None], *(torch.from_numpy(s[:3]) for s in (draws.hidden_frames, draws.hidden_bands))
+        ),
+        inputs[:, None],
     )
     blended = augment.blend(inputs, some() + 5, torch.from_numpy(draws.below[:3]))
     torch.testing.assert_close(blended, inputs)
+
+
+@pytest.mark.parametrize("kind", [clips.Bank, clips.Gathered])
+def test_clips_are_no_deeper_than_they_are_to_be(kind):
+    values = [np.array([[-10, -90], [-75, -30]], np.float32), np.array([[-70, -120]], np.float32)]
+    held = kind(values, np.arange(2), np.array([2, 1]), 50, CPU)
+    assert held.windows(np.array([0]), np.array([0]), 2)[0].tolist() == [[-10, -60], [-60, -30]]
+    assert held.windows(np.array([1]), np.array([0]), 1)[0].tolist() == [[-70, -120]]
+    level = values[0].clip(-60)
+    level = level - 10 * np.log10(np.mean(10 ** (level / 10)))
+    mean, scale = clips.band_statistics(values, np.array([0]), 50)
+    np.testing.assert_allclose(mean, level.mean(axis=0), atol=1e-4)
+    np.testing.assert_allclose(scale, 1 / level.std(axis=0), atol=1e-4)
+
+
+def test_the_second_view_has_no_colour():
+    inputs = some()
+    coloured = inputs + torch.linspace(-20, 20, 20)
+    own = network.views(inputs)
+    assert torch.equal(own[:, 0], inputs)
+    torch.testing.assert_close(own[:, 1].mean(1), torch.zeros(3, 20), atol=1e-4, rtol=0)
+    torch.testing.assert_close(network.views(coloured)[:, 1], own[:, 1], atol=1e-4, rtol=0)
 
 
 def test_windows_begin_anywhere():
@@ -125,8 +149,10 @@ def test_filters_do_not_reach_below_what_the_clip_has():
 
 
 def test_masks_hide_one_span_of_frames_and_one_of_bands():
-    inputs = torch.ones(1, 16, 20)
-    shown = augment.hidden(inputs, torch.tensor([[3, 5]]), torch.tensor([[0, 1]]))[0]
+    inputs = torch.ones(1, 2, 16, 20)
+    both = augment.hidden(inputs, torch.tensor([[3, 5]]), torch.tensor([[0, 1]]))[0]
+    shown = both[0]
+    assert torch.equal(both[1], shown)
     assert (shown[3:5] == 0).all()
     assert (shown[:, 0] == 0).all()
     assert shown.sum() == 14 * 19
@@ -150,10 +176,10 @@ def test_what_is_drawn_follows_from_the_seeds_alone():
 def test_bands_come_to_mean_0_and_deviation_1_and_one_that_never_changes_to_0():
     rng = np.random.default_rng(0)
     values = [rng.normal(-50, 4, (30, 6)).astype(np.float32) for _ in range(20)]
-    mean, scale = clips.band_statistics(values, np.arange(20))
+    mean, scale = clips.band_statistics(values, np.arange(20), 100)
     level = network.levelled(torch.from_numpy(np.stack(values))).numpy()
     seen = (level - mean) * scale
     np.testing.assert_allclose(seen.mean((0, 1)), 0, atol=1e-3)
     np.testing.assert_allclose(seen.std((0, 1)), 1, atol=1e-3)
     silent = [np.full((30, 6), -100, np.float32)] * 4
-    assert (clips.band_statistics(silent, np.arange(4))[1] == 0).all()
+    assert (clips.band_statistics(silent, np.arange(4), 100)[1] == 0).all()

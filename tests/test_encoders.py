@@ -22,10 +22,11 @@ from earmark.encoders.convert import _pads, yamnet_to_onnx
 from earmark.encoders.graph import embedding_graph
 from earmark.encoders.patches import log_mel_patches
 from earmark.encoders.tflite import DEPTHWISE_CONV_2D, MEAN, read_tflite
-from earmark.errors import BundleFormatError, PathError, SettingError, WeightsError
+from earmark.errors import BundleFormatError, FetchError, PathError, SettingError, WeightsError
 from earmark.extract import extract
 from earmark.features import Encoder, feature_from_dict, feature_to_dict, resolved, weights_of
 from earmark.fetch import fetch_encoder
+from earmark.files import hold
 from earmark.models import Linear, Network
 from earmark.predict import Predictor, with_golden
 from earmark.readers import read
@@ -526,3 +527,14 @@ def test_the_command_line_from_weights_to_answers(earmark, tone_set, tmp_path, m
 def test_the_command_line_says_what_is_wrong(arguments, says, earmark, tmp_path):
     done = earmark("fetch", *arguments, cwd=tmp_path, code=2)
     assert done.stderr.startswith("Error: " + says) or says in done.stderr
+
+
+def test_two_fetches_of_one_encoder_do_not_share_a_part(tmp_path, monkeypatch):
+    monkeypatch.setenv("EARMARK_ENCODERS", str(tmp_path))
+    (name,) = [name for name, entry in ENCODERS.items() if entry.url][:1]
+    entry = ENCODERS[name]
+    with (tmp_path / f"{name}.{entry.form}.part.lock").open("ab") as other:
+        hold(other)
+        with pytest.raises(FetchError) as caught:
+            fetch_encoder(name, mirror="http://127.0.0.1:9/file")
+    assert str(caught.value) == f"Another earmark fetch is getting encoder:{name}. Let it finish, or end it."

@@ -27,6 +27,7 @@ from earmark.errors import (
     EarmarkError,
     EmptyAudioError,
     EngineError,
+    ExportError,
     FetchError,
     GoldenTestError,
     LayoutError,
@@ -47,8 +48,10 @@ from earmark.errors import (
     UnreadableAudioError,
     WeightsError,
 )
+from earmark.export.fronts import alone
 from earmark.extract import extract
 from earmark.features import Encoder, Mfcc, resolved
+from earmark.features.landmarks import Marks
 from earmark.fetch import DATASETS, fetch
 from earmark.models import Mlp, Network
 from earmark.predict import Predictor, with_golden
@@ -208,6 +211,10 @@ def archive(place):
     fetch(source, str(place.root / "digits"), mirror=str(place.text("fsdd.zip", "<html>Not Found</html>")))
 
 
+def no_front_end(place):
+    alone(Marks())
+
+
 def engine(place):
     cluster._ask("127.0.0.1:1")
 
@@ -349,6 +356,11 @@ TABLE: list[tuple[type[EarmarkError], Callable[[Place], object], str]] = [
         WeightsError,
         no_weights,
         "The weights of the encoder 'yamnet' are not on this machine. Type: earmark fetch encoder:yamnet",
+    ),
+    (
+        ExportError,
+        no_front_end,
+        "The feature landmarks cannot be put into a graph. Those that can: mfcc, log_mel, stats, encoder.",
     ),
     (EngineError, engine, "No Ray cluster answers at 127.0.0.1:1: connection refused."),
     (RunError, run, f"ROOT/{RUN}/run.json is damaged. Delete the folder ROOT/{RUN} to start that run anew."),

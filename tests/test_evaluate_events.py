@@ -25,6 +25,7 @@ from earmark.evaluate.events import (
 )
 from earmark.evaluate.psds import Tolerance, psds
 from earmark.mixer import Mix, compose
+from earmark.readers import read
 
 LABELS = ["dog", "rain", "saw"]
 SECONDS = 60.0
@@ -308,3 +309,18 @@ def test_psds_of_nothing():
     assert psds([], [[]], [1.0]) == 0.0
     assert psds([[[]]], [[]], [1.0]) == 0.0
     assert psds([[[Drawn(5, 6, "rain")]]], [[Drawn(1, 2, "dog")]], [10.0]) == 0.0
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    "name", ["spinetail_audacity_ext", "raven_birds", "pyaudioanalysis_segments", "taps_m4a_audacity"]
+)
+def test_real_tracks_are_found_by_themselves_and_not_by_chance(data_root, name):
+    dataset = read(str(data_root / "label_tracks" / name))
+    for track in dataset.tracks:
+        real = [region for region in track.regions if region.end > region.start and region.label]
+        assert overall(by_events(real, real)).f1 == 1.0
+        chance = shuffled(real, max(region.end for region in real), np.random.default_rng(0))
+        assert overall(by_events(real, chance)).f1 < 0.4
+        late = [Drawn(region.start + 0.3, region.end + 0.3, region.label) for region in real]
+        assert overall(by_events(real, late)).f1 < 0.7

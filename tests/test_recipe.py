@@ -345,8 +345,8 @@ OTHER_VALUES = {
     Dictionary(words=8, components=6): {"words": 9, "frames": 3, "components": 5, "penalty": 1.0},
     Rocket(kernels=8): {"kernels": 16, "thresholds": 3, "penalty": 1.0},
     Cnn(channels=(4, 6), window=16, device="cpu"): {
-        "channels": (5, 6), "window": 8, "weight_decay": 1.0, "label_smoothing": 0.3, "mixup": 0.1, "background": 0.9,
-        "equalizer": 0.0, "band_limit": 0.9, "mask": 0.0, "average": 0.0,
+        "channels": (5, 6), "window": 8, "depth": 15.0, "weight_decay": 1.0, "label_smoothing": 0.3, "mixup": 0.1,
+        "background": 0.9, "equalizer": 0.0, "band_limit": 0.9, "mask": 0.0, "average": 0.0,
     },
     Blend(("linear", "rocket")): {"rungs": ("linear", "dictionary")},
     DecideSettings(): {"folds": 3, "target": "recall=0.5", "coverage": 0.5, "unknown": "reject"},

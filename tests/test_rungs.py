@@ -10,10 +10,13 @@ import pytest
 
 from earmark import pipeline
 from earmark.audio import decode
+from earmark.audio.resample import resample
 from earmark.bundle import read_bundle, write_bundle
 from earmark.decide import sigmoid, softmax
 from earmark.decide.blend import Share, blended, fit_shares
 from earmark.errors import SettingError, UnknownNameError
+from earmark.export import EXPORTERS, Source
+from earmark.export.onnx import runner
 from earmark.features import FEATURES
 from earmark.models import MODELS, Blend
 from earmark.predict import Predictor
@@ -83,6 +86,14 @@ def test_a_pair_that_makes_sense_goes_the_whole_line(model, heard, tone_set, tmp
         found = predictor.score_waveform(decode(tone_set / row["path"]))
         told = [float(row[label]) for label in bundle.labels]
         np.testing.assert_allclose(found, told, atol=1e-4)
+    # So it is by the exported file, which was compared with the model on sounds of 0.1 to 60 seconds.
+    written = EXPORTERS["onnx"].write(Source.read(result.bundle), tmp_path / "m.onnx")
+    assert written.difference <= 1e-4
+    graph = runner(written.path.read_bytes())
+    for row in rows[:3]:
+        sound, rate = decode(tone_set / row["path"]), bundle.feature.sample_rate
+        found = graph(resample(sound.samples, sound.sample_rate, rate, "soxr_hq")[None])[0]
+        np.testing.assert_allclose(found, [float(row[label]) for label in bundle.labels], atol=1e-4)
     judged = pipeline.evaluate_bundle(result.bundle, made)
     assert judged.judged.report.clips == len(rows)
     assert judged.judged.report.clips + judged.left_out == len(judged.prepared.table.rows)
@@ -164,11 +175,43 @@ def test_a_blend_hears_what_its_rungs_hear():
 
 
 def test_what_was_set_by_hand_outlives_another_model():
-    made = (
-        Recipe().with_values({"feature.n_mfcc": 13, "train.epochs": 7}).with_values({"model.name": "linear"})
-    )
-    assert (made.feature.name, made.feature.n_mfcc, made.train.epochs) == ("mfcc", 13, 7)
+    by_hand = {"feature.n_mfcc": 13, "train.class_weights": "none"}
+    made = Recipe().with_values(by_hand).with_values({"model.name": "linear"})
+    assert (made.feature.name, made.feature.n_mfcc, made.train.class_weights) == ("mfcc", 13, "none")
     assert Recipe().with_values({"model.name": "linear"}).feature.name == "stats"
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        (
+            {"model.name": "linear", "train.epochs": 7},
+            "[train] epochs is 7, but nothing of how a linear is trained depends on it."
+            " It reads: class_weights, seed.",
+        ),
+        (
+            {"model.name": "cnn", "train.patience": 7},
+            "[train] patience is 7, but nothing of how a cnn is trained depends on it."
+            " It reads: epochs, batch_size, learning_rate, class_weights, seed.",
+        ),
+        (
+            {"model.name": "blend", "model.rungs": ["linear", "rocket"], "train.epochs": 7},
+            "[train] epochs is 7, but nothing of how a blend is trained depends on it."
+            " It reads: class_weights, seed.",
+        ),
+    ],
+)
+def test_a_setting_that_makes_no_difference_is_refused(values, says):
+    with pytest.raises(SettingError) as caught:
+        Recipe().with_values(values)
+    assert str(caught.value) == says
+
+
+def test_in_a_blend_each_rung_takes_what_it_reads():
+    values = {"model.name": "blend", "model.rungs": ["linear", "cnn"], "train.epochs": 7, "train.seed": 3}
+    linear, cnn = Recipe().with_values(values).rungs()
+    assert (cnn.train.epochs, cnn.train.seed, linear.train.seed) == (7, 3, 3)
+    assert linear.train == TrainSettings(seed=3)
 
 
 def test_a_rung_that_cannot_be():

@@ -28,6 +28,7 @@
     ├── FetchError                  a public data set that cannot be had: the server, the network, the disk
     │   └── ArchiveError            an archive that is not what it should be, or not safe to unpack
     ├── WeightsError                a pretrained encoder whose weights are not here, or not what they should be
+    ├── ExportError                 a model that cannot be put into another form, or does not give the same there
     ├── EngineError                 a cluster that cannot be reached, or cannot do the work
     └── RunError                    a run folder that cannot be used
 """
@@ -214,6 +215,10 @@ class ArchiveError(FetchError):
 
 class WeightsError(EarmarkError):
     """Weights of a pretrained encoder that are not on this machine, or a file that is not what it should be."""
+
+
+class ExportError(EarmarkError):
+    """A model cannot be put into another form, or what it became there does not give the same."""
 
 
 class EngineError(EarmarkError):

@@ -210,9 +210,18 @@ def evaluate(
 
 
 def evaluate_bundle(
-    path: Path, recipe: Recipe, listener: Listener | None = None, engine: Engine | None = None
+    path: Path,
+    recipe: Recipe,
+    listener: Listener | None = None,
+    engine: Engine | None = None,
+    instead: Bundle | None = None,
 ) -> EvaluateResult:
     """Judge a trained bundle on a data set, leaving out every clip whose recording it was trained on.
+
+    Parameters
+    ----------
+    instead
+        What was made of the bundle at ``path``, to be judged in its place.
 
     Raises
     ------
@@ -220,7 +229,7 @@ def evaluate_bundle(
         When the data set has labels that the bundle does not know, clips with several where the bundle knows one a
         clip, or nothing is left to test.
     """
-    bundle = read_bundle(path)
+    bundle = instead or read_bundle(path)
     ready = prepare(recipe, listener or Silent(), engine, bundle.features)
     if unknown := sorted(set(ready.dataset.labels) - set(bundle.labels)):
         raise DataError(
@@ -249,7 +258,7 @@ def evaluate_bundle(
     exclusive = bundle.decision.exclusive
     targets = order[ready.rows.targets[positions]] if exclusive else _marks(ready, positions, bundle)
     units = ready.rows.joined[positions]
-    logits = Predictor(bundle).logits(*ready.heard(positions))
+    logits = Predictor(bundle, self_test=instead is None).logits(*ready.heard(positions))
     scored, before = (
         Scored.of(by, positions, targets, units, by.probabilities(logits))
         for by in (bundle.decision, Decision(exclusive=exclusive))

@@ -14,7 +14,7 @@ from earmark.errors import MissingExtraError, PathError, SettingError, UnknownNa
 from earmark.events import Events
 from earmark.features import Mfcc, feature_from_dict, feature_to_dict
 from earmark.models import MODELS, Blend, Mlp, Model, model_from_dict, model_to_dict
-from earmark.rungs import Rung, rung, usual_feature, usual_train
+from earmark.rungs import Rung, changed_train, reads, rung, usual_feature, usual_train
 from earmark.settings import from_dict, to_dict
 from earmark.split import SplitSettings
 from earmark.train import TrainSettings
@@ -42,6 +42,16 @@ class Recipe:
     train: TrainSettings = field(default_factory=TrainSettings)
     decide: DecideSettings = field(default_factory=DecideSettings)
     events: Events = field(default_factory=Events)
+
+    def __post_init__(self) -> None:
+        heard = [rung(name).model for name in getattr(self.model, "rungs", ())] or [self.model]
+        for name, value in changed_train(usual_train(self.model), self.train).items():
+            if not any(reads(model, name) for model in heard):
+                known = [own for own in to_dict(self.train) if any(reads(model, own) for model in heard)]
+                raise SettingError(
+                    f"[train] {name} is {value!r}, but nothing of how a {self.model.name} is trained depends on it."
+                    f" It reads: {', '.join(known)}."
+                )
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
         """Return the recipe as nested tables; settings without a value are left out."""
@@ -108,8 +118,7 @@ class Recipe:
 
     def _by_hand(self, tables: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
         """Return the tables without what the model's own defaults are."""
-        usual = to_dict(usual_train(self.model))
-        tables["train"] = {k: v for k, v in tables["train"].items() if v != usual[k]}
+        tables["train"] = changed_train(usual_train(self.model), self.train)
         if isinstance(self.model, Blend) or self.feature == _feature_of(self.model, None):
             del tables["feature"]
         return tables

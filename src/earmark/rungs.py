@@ -98,6 +98,21 @@ def rung(name: str, train: TrainSettings | None = None) -> Rung:
         model = model_from_dict({"name": head})
         given = {"name": heard} if heard else None
         feature = feature_from_dict(usual_feature(model, given))
-    usual = to_dict(TrainSettings())
-    changed = {key: value for key, value in to_dict(train or TrainSettings()).items() if value != usual[key]}
-    return Rung(feature, model, usual_train(model, changed))
+    changed = changed_train(TrainSettings(), train or TrainSettings())
+    read = {key: value for key, value in changed.items() if reads(model, key)}
+    return Rung(feature, model, usual_train(model, read))
+
+
+def reads(model: Model, setting: str) -> bool:
+    """Whether a setting of `TrainSettings` makes a difference to how a model is trained; the seed may always be set."""
+    return setting == "seed" or setting in model.train_reads
+
+
+def changed_train(usual: TrainSettings, train: TrainSettings) -> dict[str, Any]:
+    """Return the settings that are not the usual ones.
+
+    >>> changed_train(TrainSettings(), TrainSettings(epochs=7))
+    {'epochs': 7}
+    """
+    known = to_dict(usual)
+    return {key: value for key, value in to_dict(train).items() if value != known[key]}

@@ -32,3 +32,19 @@ def mp3(waveform: Waveform) -> bytes:
     ) as writer:  # fmt: skip
         writer.write(samples * (_ROOM / peak) if peak > _ROOM else samples)
     return file.getvalue()
+
+
+def wav(waveform: Waveform) -> bytes:
+    """Return a waveform as a WAV file of float32, mono: every sample as it is.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from earmark.audio import decode_bytes
+    >>> sound = Waveform(np.linspace(-1.5, 1.5, 8_000, dtype=np.float32), 8_000)
+    >>> np.array_equal(decode_bytes(wav(sound), "sound").samples, sound.samples)
+    True
+    """
+    file = io.BytesIO()
+    soundfile.write(file, waveform.samples, waveform.sample_rate, subtype="FLOAT", format="WAV")
+    return file.getvalue()

@@ -18,11 +18,11 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-Transform = Callable[[NDArray[np.float32]], NDArray[np.complex64]]
+Transform = Callable[[NDArray[np.floating]], NDArray[np.complexfloating]]
 
 
-def rfft(rows: NDArray[np.float32]) -> NDArray[np.complex64]:
-    """Return the FFT of each row: float32[n, length] to complex64[n, length // 2 + 1].
+def rfft(rows: NDArray[np.floating]) -> NDArray[np.complexfloating]:
+    """Return the FFT of each row: float32[n, length] to complex64[n, length // 2 + 1], float64 to complex128.
 
     >>> rfft(np.ones((1, 4), np.float32)).real.tolist()
     [[4.0, 0.0, 0.0]]
@@ -55,8 +55,8 @@ def _pocketfft_alone() -> Transform | None:
             loader.exec_module(module)
         r2c = module.r2c
 
-        def transform(rows: NDArray[np.float32]) -> NDArray[np.complex64]:
-            return cast("NDArray[np.complex64]", r2c(rows, (-1,), True, 0, None, 1))
+        def transform(rows: NDArray[np.floating]) -> NDArray[np.complexfloating]:
+            return cast("NDArray[np.complexfloating]", r2c(rows, (-1,), True, 0, None, 1))
 
         probe = np.sin(np.arange(48, dtype=np.float32) ** 2).reshape(3, 16)
         result = transform(probe)

@@ -11,6 +11,7 @@ import click
 from earmark.cli import options
 from earmark.cli.compare_models import compare_models
 from earmark.cli.evaluate_events import evaluate_events
+from earmark.cli.export import export
 from earmark.cli.frame import app, command
 from earmark.cli.labels import labels
 from earmark.cli.relabel import relabel
@@ -373,6 +374,7 @@ app.add_command(compare_models)
 app.add_command(evaluate_events)
 app.add_command(serve)
 app.add_command(report)
+app.add_command(export)
 app.add_command(suspects)
 app.add_command(relabel)
 app.add_command(labels)

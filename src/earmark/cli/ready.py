@@ -74,6 +74,28 @@ def can_write(path: Path | None, option: str = "-o", example: str = "model.earma
     _try(path.parent)
 
 
+def can_make(folder: Path, ours: bool) -> None:
+    """Refuse a folder that cannot be made, or that holds what nobody would want replaced.
+
+    Parameters
+    ----------
+    ours
+        Whether it was left by an earlier export.
+
+    Raises
+    ------
+    PathError
+        When something else is there, or where it is to be is not there or closed.
+    """
+    if folder.exists() and not ours:
+        raise PathError(
+            f"{folder} is there, and was not left by an earlier export. Give -o the name of a new folder."
+        )
+    if not folder.absolute().parent.is_dir():
+        raise PathError(f"There is no folder '{folder.parent}' to make {folder.name} in. Make it first.")
+    _try(folder.absolute().parent)
+
+
 def can_hold_runs(folder: Path) -> None:
     """Refuse a folder for runs that cannot be made.
 

@@ -14,7 +14,7 @@ from earmark.decide.temperature import fit_temperature, softmax
 from earmark.types import FloatArray, IntArray
 
 _ROUNDS, _STILL = 1000, 1e-7
-_LEAST = 1e-12  # no probability is smaller before its logarithm is taken
+LEAST = 1e-12  # no probability is smaller before its logarithm is taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +51,15 @@ def blended(
     """
     scaled = softmax if exclusive else sigmoid
     total = sum(share.weight for share in shares)
-    likely = np.zeros(np.shape(logits[0]))
-    for own, share in zip(logits, shares, strict=True):
-        likely += share.weight / total * scaled(own, share.temperature)
-    scores: NDArray[np.float64] = np.log(np.maximum(likely, _LEAST))
-    return scores if exclusive else scores - np.log(np.maximum(1 - likely, _LEAST))
+
+    def mean(sign: float) -> NDArray[np.float64]:
+        likely = np.zeros(np.shape(logits[0]))
+        for own, share in zip(logits, shares, strict=True):
+            likely += share.weight / total * scaled(sign * np.asarray(own), share.temperature)
+        return np.log(np.maximum(likely, LEAST))
+
+    # How unlikely a label is, is not 1 less how likely: near 1 nothing would be left of it by rounding.
+    return mean(1.0) if exclusive else mean(1.0) - mean(-1.0)
 
 
 def fit_shares(
@@ -135,7 +139,7 @@ def fit_weights(
     if not once.any():
         return shares
     once = once * (recordings / once.sum())
-    true = np.maximum(true, _LEAST)
+    true = np.maximum(true, LEAST)
     for _ in range(_ROUNDS):
         owed = shares[:, None] * true
         owed /= owed.sum(axis=0)

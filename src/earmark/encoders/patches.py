@@ -17,9 +17,9 @@ from earmark.types import FloatArray
 RATE = 16_000
 FRAMES, BANDS = 96, 64
 STEP = 48  # frames from one patch to the next
-_WINDOW, _HOP, _POINTS = 400, 160, 512
+WINDOW, HOP, POINTS = 400, 160, 512
 _LOW, _HIGH = 125.0, 7_500.0
-_OFFSET = np.float32(0.001)
+OFFSET = np.float32(0.001)
 
 
 def log_mel_patches(samples: FloatArray) -> FloatArray:
@@ -36,20 +36,21 @@ def log_mel_patches(samples: FloatArray) -> FloatArray:
     >>> patches.shape, round(float(patches.max()), 3)
     ((2, 96, 64), -6.908)
     """
-    window, filters = _plan()
-    views = np.lib.stride_tricks.sliding_window_view(samples, _WINDOW)[::_HOP]
-    frames = np.zeros((len(views), _POINTS), np.float32)
-    np.multiply(views, window, out=frames[:, :_WINDOW])
-    log_mel = np.log(np.abs(rfft(frames)) @ filters + _OFFSET)
+    window, filters = plan()
+    views = np.lib.stride_tricks.sliding_window_view(samples, WINDOW)[::HOP]
+    frames = np.zeros((len(views), POINTS))
+    # In double precision: what a loud tone leaves elsewhere by rounding would be heard next to so small an offset.
+    frames[:, :WINDOW] = np.multiply(views, window, dtype=np.float32)
+    log_mel = np.log(np.abs(rfft(frames)).astype(np.float32) @ filters + OFFSET)
     patches: FloatArray = np.lib.stride_tricks.sliding_window_view(log_mel, FRAMES, axis=0)[::STEP]
     return np.ascontiguousarray(patches.swapaxes(1, 2))
 
 
 @lru_cache(1)
-def _plan() -> tuple[FloatArray, FloatArray]:
+def plan() -> tuple[FloatArray, FloatArray]:
     """Return the window, and the filters float32[257, 64]: triangles in mel, of height 1."""
-    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(_WINDOW) / _WINDOW)
-    bins = _mel(np.linspace(0, RATE / 2, _POINTS // 2 + 1))[:, None]
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WINDOW) / WINDOW)
+    bins = _mel(np.linspace(0, RATE / 2, POINTS // 2 + 1))[:, None]
     edges = np.linspace(_mel(np.array(_LOW)), _mel(np.array(_HIGH)), BANDS + 2)
     lower, centre, upper = edges[:-2], edges[1:-1], edges[2:]
     filters = np.maximum(0, np.minimum((bins - lower) / (centre - lower), (upper - bins) / (upper - centre)))

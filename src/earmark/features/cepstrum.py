@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from earmark.features.mel import DECIBELS
 from earmark.types import FloatArray
 
-_DELTA_REACH = 4
+REACH = 4  # frames on either side that a slope is over
 
 Vector = NDArray[np.float64]
 
@@ -43,11 +43,11 @@ def moments(course: FloatArray) -> tuple[Vector, Vector]:
 def slope(course: FloatArray) -> FloatArray:
     """Return the regression slope of each column over nine frames, edges repeated; float32, same shape."""
     frames = len(course)
-    padded = np.pad(course, ((_DELTA_REACH, _DELTA_REACH), (0, 0)), mode="edge")
+    padded = np.pad(course, ((REACH, REACH), (0, 0)), mode="edge")
     total = np.zeros_like(course)
-    for n in range(1, _DELTA_REACH + 1):
-        ahead = padded[_DELTA_REACH + n : _DELTA_REACH + n + frames]
-        behind = padded[_DELTA_REACH - n : _DELTA_REACH - n + frames]
+    for n in range(1, REACH + 1):
+        ahead = padded[REACH + n : REACH + n + frames]
+        behind = padded[REACH - n : REACH - n + frames]
         total += n * (ahead - behind)
-    result: FloatArray = total / np.float32(2 * sum(n * n for n in range(1, _DELTA_REACH + 1)))
+    result: FloatArray = total / np.float32(2 * sum(n * n for n in range(1, REACH + 1)))
     return result

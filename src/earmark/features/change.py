@@ -15,7 +15,7 @@ from earmark.types import FloatArray
 LAGS = (1, 2, 4, 8, 16, 32)  # frames
 GROUPS = 16  # of neighbouring bands
 
-_LEAST = 1.0  # dB², added to a group's variance: of a group that hardly moves nothing is known
+LEAST_VARIANCE = 1.0  # dB², added to a group's variance: of a group that hardly moves nothing is known
 
 
 def changes(course: FloatArray) -> FloatArray:
@@ -73,7 +73,7 @@ def correlations(decibels: FloatArray) -> FloatArray:
     means = np.add.reduceat(decibels, begins, axis=1) / np.diff(begins, append=bands)
     means -= means.mean(axis=0)
     together = means.T @ means / frames
-    spread = np.sqrt(np.diag(together) + _LEAST)
+    spread = np.sqrt(np.diag(together) + LEAST_VARIANCE)
     together /= np.outer(spread, spread)
     return upper(together)
 

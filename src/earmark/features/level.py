@@ -10,7 +10,7 @@ from earmark.features.mel import DECIBELS, padded
 from earmark.features.spectral import AMIN
 from earmark.types import FloatArray
 
-_ZERO = 1e-10  # a sample that lies no further from 0 than this has no sign
+NO_SIGN = 1e-10  # a sample that lies no further from 0 than this has no sign
 
 
 def level(samples: FloatArray, n_fft: int, hop: int) -> FloatArray:
@@ -27,7 +27,7 @@ def level(samples: FloatArray, n_fft: int, hop: int) -> FloatArray:
 
 def crossings(samples: FloatArray, n_fft: int, hop: int) -> FloatArray:
     """Return the share of each frame's samples whose sign differs from the one before."""
-    below = samples < -_ZERO
+    below = samples < -NO_SIGN
     at = np.flatnonzero(below[1:] != below[:-1]) + 1
     first = (
         np.arange(1 + len(samples) // hop) * hop - n_fft // 2

@@ -16,14 +16,14 @@ from earmark.types import FloatArray, IntArray
 
 SHAPES = ("centroid", "bandwidth", "rolloff", "flatness")
 
-_ROLL_OFF = 0.85  # the share of the energy that lies at or below the roll-off
-_AMIN = 1e-10  # a bin's power below this counts as this in the flatness, so that it has a logarithm
+ROLL_OFF = 0.85  # the share of the energy that lies at or below the roll-off
+AMIN = 1e-10  # a bin's power below this counts as this in the flatness, so that it has a logarithm
 
 # Bins are summed in groups. Energy, mean and spread around the group's own middle are small numbers that single
 # precision holds; from them those of the whole follow. The roll-off is looked for among the groups, then within one.
-_GROUP = 32
-_MIDDLE = (_GROUP - 1) / 2
-_POWERS = np.stack([(np.arange(_GROUP) - _MIDDLE) ** power for power in range(4)], axis=1).astype(np.float32)
+GROUP = 32
+_MIDDLE = (GROUP - 1) / 2
+_POWERS = np.stack([(np.arange(GROUP) - _MIDDLE) ** power for power in range(4)], axis=1).astype(np.float32)
 _POWERS[:, 3] = 0  # four columns are quicker than three
 
 
@@ -45,18 +45,18 @@ def shape(parts: FloatArray, sample_rate: int, out: FloatArray) -> None:
     [[1500.0, 500.0, 2000.0, 0.0]]
     """
     frames, bins = parts.shape[0], parts.shape[1] // 2
-    groups = -(-bins // _GROUP)
-    whole = borrow("shape.power", frames * groups * _GROUP, "float32").reshape(frames, groups * _GROUP)
+    groups = -(-bins // GROUP)
+    whole = borrow("shape.power", frames * groups * GROUP, "float32").reshape(frames, groups * GROUP)
     whole[:, bins:] = 0
     # Products with constants, here and below, where a sum along rows would do: several times as fast.
     power = np.matmul(parts.reshape(frames, bins, 2), _ones(2), out=whole[:, :bins])
-    moments = np.matmul(whole.reshape(-1, _GROUP), _POWERS).reshape(frames, groups, 4).astype(np.float64)
+    moments = np.matmul(whole.reshape(-1, GROUP), _POWERS).reshape(frames, groups, 4).astype(np.float64)
     energy, first, second = moments[..., 0], moments[..., 1], moments[..., 2]
     # Without energy there is no centre: dividing by one leaves it, and the spread around it, at 0.
     total = energy.sum(axis=1)
     silent = total < np.finfo(np.float32).tiny
     total[silent] = 1
-    middle = np.arange(groups) * _GROUP + _MIDDLE
+    middle = np.arange(groups) * GROUP + _MIDDLE
     centroid = (energy * middle + first).sum(axis=1) / total
     away = middle - centroid[:, None]
     variance = ((away * energy + 2 * first) * away + second).sum(axis=1) / total
@@ -76,14 +76,14 @@ def shape(parts: FloatArray, sample_rate: int, out: FloatArray) -> None:
 def _rolloff(whole: FloatArray, running: NDArray[np.float64]) -> IntArray:
     """Return the first bin at which the running sum of a row reaches its share of the whole."""
     rows = np.arange(len(whole))
-    threshold = _ROLL_OFF * running[:, -1]
+    threshold = ROLL_OFF * running[:, -1]
     group = np.argmax(running >= threshold[:, None], axis=1)
     before = np.where(group > 0, running[rows, group - 1], 0.0)
-    inside = whole.reshape(len(whole), -1, _GROUP)[rows, group]
+    inside = whole.reshape(len(whole), -1, GROUP)[rows, group]
     reached = before[:, None] + np.cumsum(inside, axis=1, dtype=np.float64) >= threshold[:, None]
     # By rounding the sum may fall short of its own group's: the last bin is it then.
     reached[:, -1] = True
-    found: IntArray = group * _GROUP + np.argmax(reached, axis=1)
+    found: IntArray = group * GROUP + np.argmax(reached, axis=1)
     return found
 
 
@@ -94,4 +94,4 @@ def _ones(bins: int) -> FloatArray:
 
 @lru_cache(maxsize=8)
 def _floor(bins: int) -> FloatArray:
-    return np.full(bins, _AMIN, np.float32)
+    return np.full(bins, AMIN, np.float32)

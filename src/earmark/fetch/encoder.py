@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,13 +16,20 @@ from earmark.encoders.graph import embedding_graph
 from earmark.encoders.patches import BANDS, FRAMES
 from earmark.encoders.tflite import is_tflite
 from earmark.encoders.weights import folder, sha256_of
-from earmark.errors import ArchiveError, PathError, SettingError, UnknownNameError, WeightsError
+from earmark.errors import (
+    ArchiveError,
+    FetchError,
+    PathError,
+    SettingError,
+    UnknownNameError,
+    WeightsError,
+)
 from earmark.fetch.download import Wanted, download
 from earmark.fetch.part import Part
 from earmark.fetch.plan import Plan, make_plan
 from earmark.fetch.registry import Source
 from earmark.fetch.told import Nobody, Told
-from earmark.files import size_text
+from earmark.files import hold, size_text
 
 OWN = "own"
 
@@ -135,7 +143,29 @@ def _downloaded(
     if plan.archive is not None:
         return _kept(entry.name, entry, _read(plan.archive), output, str(plan.archive), plan.checksum)
     plan.check_room(0)
-    part = Part(folder() / f"{plan.source.file}.part")
+    with _alone(entry, folder() / f"{plan.source.file}.part.lock"):
+        return _got(entry, plan, Part(folder() / f"{plan.source.file}.part"), output, told, pause)
+
+
+@contextmanager
+def _alone(entry: Entry, lock: Path) -> Iterator[None]:
+    """Keep other processes off a file that is on its way."""
+    lock.parent.mkdir(0o700, parents=True, exist_ok=True)
+    with lock.open("ab") as file:
+        try:
+            hold(file)
+        except BlockingIOError:
+            raise FetchError(
+                f"Another earmark fetch is getting {PREFIX}{entry.name}. Let it finish, or end it."
+            ) from None
+        except OSError:  # a file system without locks
+            pass
+        yield
+
+
+def _got(
+    entry: Entry, plan: Plan, part: Part, output: str, told: Told, pause: Callable[[float], None]
+) -> FetchedEncoder:
     wanted = Wanted(plan.url, plan.total, plan.checksum, min(plan.most_archive, MOST_WEIGHTS))
     for last in (False, True):
         got = download(wanted, part, told, lambda missing: None, pause)

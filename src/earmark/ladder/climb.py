@@ -30,11 +30,11 @@ from earmark.models import Blend, model_to_dict
 from earmark.outcome import Prepared
 from earmark.predict import Predictor
 from earmark.recipe import Recipe
-from earmark.rungs import rung
+from earmark.rungs import changed_train, reads, rung, usual_train
 from earmark.settings import to_dict
 from earmark.split import TEST, Split
 from earmark.store import Store
-from earmark.train import Task
+from earmark.train import Task, TrainSettings
 from earmark.types import Feature, FeatureTable, Waveform
 
 _PLAIN = DecideSettings(folds=0, unknown="off")
@@ -152,8 +152,11 @@ class Climb:
             return self.given
         if name == BLEND:
             model = Blend(tuple(members))
-            first = rung(members[0], self.recipe.train).feature
-            return replace(self.recipe, model=model, feature=first, decide=_BLENDED)
+            rungs = [rung(member, self.recipe.train) for member in members]
+            given = changed_train(TrainSettings(), self.recipe.train)
+            read = {k: v for k, v in given.items() if any(reads(own.model, k) for own in rungs)}
+            train, first = usual_train(model, read), rungs[0].feature
+            return replace(self.recipe, model=model, feature=first, train=train, decide=_BLENDED)
         own = rung(name, self.recipe.train)
         return replace(self.recipe, feature=own.feature, model=own.model, train=own.train, decide=_PLAIN)
 

@@ -17,7 +17,7 @@ from earmark.ladder.climb import Climb, Reached
 from earmark.ladder.parts import fewer_recordings
 from earmark.models import Blend
 from earmark.recipe import Recipe
-from earmark.rungs import Rung
+from earmark.rungs import Rung, reads
 from earmark.runs import Run, damaged, read_text
 from earmark.split import Split, holdout, inner_folds
 
@@ -169,8 +169,10 @@ def tune(climb: Climb, tried: Reached, run: Run, tell: Callable[[Trial], None]) 
 
 def _with(base: Recipe, settings: Settings, share: float) -> Recipe:
     changed = base.with_values(settings) if settings else base
-    epochs = max(1, round(share * changed.train.epochs))
-    return replace(changed, decide=base.decide, train=replace(changed.train, epochs=epochs))
+    train = changed.train
+    if reads(changed.model, "epochs"):
+        train = replace(train, epochs=max(1, round(share * train.epochs)))
+    return replace(changed, decide=base.decide, train=train)
 
 
 def _try(climb: Climb, number: int, i: int, recipe: Recipe, parts: Sequence[Split]) -> Reached:

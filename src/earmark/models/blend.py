@@ -36,6 +36,7 @@ class Blend:
     takes: ClassVar[Takes] = "vector"
     default_feature: ClassVar[dict[str, Any]] = {}
     train_defaults: ClassVar[dict[str, Any]] = {}
+    train_reads: ClassVar[tuple[str, ...]] = ()  # those of its rungs
     inner_folds: ClassVar[int] = 3
     search: ClassVar[dict[str, tuple[Any, ...]]] = {}  # its rungs' are theirs
 

@@ -18,6 +18,8 @@ from earmark.models.trained import Takes
 from earmark.types import FloatArray
 
 _FRAMES_AT_ONCE = 8192
+_VIEWS = 2  # of a clip: as it is, and against its own mean over time
+_LONG = 64  # frames of a window from which every other one is enough
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +36,9 @@ class Layer:
 class Cnn:
     """Convolutions of 3 by 3 over time and frequency, pooled to one vector a clip, and a linear layer.
 
-    Each clip is brought to one loudness first, so that how loud it was recorded does not matter. A clip shorter than
-    the window is repeated until it is as long; a longer one is heard whole.
+    Each clip is brought to one loudness first, so that how loud it was recorded does not matter, and is seen twice: as
+    it is, and as what differs from its own mean over time, where the colour of the place and of the microphone is gone.
+    A clip shorter than the window is repeated until it is as long; a longer one is heard whole.
 
     Parameters
     ----------
@@ -43,6 +46,9 @@ class Cnn:
         Of each convolution. All but the last are followed by a pooling that halves time and frequency.
     window
         Frames that one training step sees of a clip, from a random place; fewer where nearly all clips are shorter.
+        Where it is under 64, the first convolution keeps every frame; else it takes every other one.
+    depth
+        dB below a clip's loudest value: what is quieter is raised to there.
     weight_decay
         Of AdamW.
     label_smoothing
@@ -66,8 +72,8 @@ class Cnn:
 
     Examples
     --------
-    >>> Cnn().layers[0], Cnn().size(classes=10)
-    (Layer(inputs=1, outputs=16, stride=(2, 1), pooled=True), 247674)
+    >>> Cnn().layers(window=128)[0], Cnn().size(classes=10)
+    (Layer(inputs=2, outputs=16, stride=(2, 1), pooled=True), 247818)
     """
 
     name: ClassVar[str] = "cnn"
@@ -75,20 +81,22 @@ class Cnn:
     inner_folds: ClassVar[int] = 2  # for calibration
     default_feature: ClassVar[dict[str, Any]] = {"name": "log_mel", "n_mels": 64, "n_fft": 1024}
     train_defaults: ClassVar[dict[str, Any]] = {"epochs": 40, "learning_rate": 3e-3, "patience": 0}
+    train_reads: ClassVar[tuple[str, ...]] = ("epochs", "batch_size", "learning_rate", "class_weights")
     search: ClassVar[dict[str, tuple[Any, ...]]] = {
         "train.learning_rate": (1e-3, 3e-3, 1e-2),
         "model.weight_decay": (0.01, 0.05, 0.2),
-        "model.mixup": (0.0, 0.5),
+        "model.mixup": (0.0, 0.3),
     }
 
     channels: tuple[int, ...] = (16, 32, 64, 128, 128)
     window: int = 128
+    depth: float = 50.0
     weight_decay: float = 0.05
     label_smoothing: float = 0.1
-    mixup: float = 0.5
-    background: float = 0.3
-    equalizer: float = 4.0
-    band_limit: float = 0.3
+    mixup: float = 0.3
+    background: float = 0.1
+    equalizer: float = 3.0
+    band_limit: float = 0.15
     mask: float = 0.15
     average: float = 0.99
     device: str = "auto"
@@ -103,6 +111,7 @@ class Cnn:
                 "1 to 12 numbers from 1 to 4096",
             ),
             (1 <= self.window <= 100_000, "window", "from 1 to 100000"),
+            (1 <= self.depth <= 200, "depth", "from 1 to 200"),
             (0 <= self.weight_decay <= 10, "weight_decay", "from 0 to 10"),
             (0 <= self.label_smoothing < 1, "label_smoothing", "from 0 to below 1"),
             *(
@@ -120,20 +129,20 @@ class Cnn:
                 said = list(value) if isinstance(value, tuple) else value
                 raise SettingError(f"[model] {name} is {said!r}, but must be {allowed}.")
 
-    @property
-    def layers(self) -> tuple[Layer, ...]:
-        """The convolutions in their order."""
-        inputs = (1, *self.channels[:-1])
+    def layers(self, window: int) -> tuple[Layer, ...]:
+        """Return the convolutions in their order, of a network whose training saw windows of so many frames."""
+        inputs = (_VIEWS, *self.channels[:-1])
         last = len(self.channels) - 1
+        first = (2, 1) if window >= _LONG else (1, 1)  # a spoken digit has 20 frames, and needs them all
         return tuple(
-            Layer(i, o, (2, 1) if n == 0 else (1, 1), n < last)
+            Layer(i, o, first if n == 0 else (1, 1), n < last)
             for n, (i, o) in enumerate(zip(inputs, self.channels, strict=True))
         )
 
     def shapes(self, classes: int) -> dict[str, tuple[int, ...]]:
         """Return the shape of each array of parameters, in the order in which they are kept."""
         shapes: dict[str, tuple[int, ...]] = {}
-        for n, layer in enumerate(self.layers):
+        for n, layer in enumerate(self.layers(self.window)):
             shapes[f"kernel_{n}"] = (layer.outputs, layer.inputs, 3, 3)
             shapes[f"gain_{n}"] = shapes[f"shift_{n}"] = (layer.outputs,)
         shapes["weight"] = (2 * self.channels[-1], classes)
@@ -155,8 +164,9 @@ class CnnNetwork:
         Its layers.
     weights
         ``mean`` and ``scale`` float32[bands]: what the bands are brought to mean 0 and deviation 1 by, once the clip
-        is at its loudness; ``kernel_0`` float32[outputs, inputs, 3, 3] and ``bias_0`` float32[outputs] of each
-        convolution; ``weight`` float32[2 * outputs of the last, classes] and ``bias`` float32[classes].
+        is at its loudness; ``window`` float32[1], frames; ``kernel_0`` float32[outputs, inputs, 3, 3] and ``bias_0``
+        float32[outputs] of each convolution; ``weight`` float32[2 * outputs of the last, classes] and ``bias``
+        float32[classes].
     """
 
     settings: Cnn

@@ -25,9 +25,10 @@ def to_onnx(settings: Cnn, weights: Mapping[str, FloatArray]) -> bytes:
         When onnx is not installed.
     """
     graph = Graph(len(weights["mean"]))
-    inputs = _levelled(graph, weights["mean"], weights["scale"])
-    hidden = _repeated(graph, inputs, int(weights["window"][0]))
-    for i, layer in enumerate(settings.layers):
+    window = int(weights["window"][0])
+    inputs = _levelled(graph, settings.depth, weights["mean"], weights["scale"])
+    hidden = _views(graph, _repeated(graph, inputs, window))
+    for i, layer in enumerate(settings.layers(window)):
         hidden = graph.node(
             "Conv",
             hidden,
@@ -46,15 +47,22 @@ def to_onnx(settings: Cnn, weights: Mapping[str, FloatArray]) -> bytes:
     return graph.to_bytes(len(weights["bias"]))
 
 
-def _levelled(graph: Graph, mean: FloatArray, scale: FloatArray) -> str:
+def _levelled(graph: Graph, depth: float, mean: FloatArray, scale: FloatArray) -> str:
     """Add what brings each clip to one loudness, its mean power over time and frequency, and the bands to one range."""
-    # The largest value is taken out before the exponential and put back after the logarithm: nothing overflows.
+    # Below the largest value the exponential cannot overflow; which it was does not matter at one loudness.
     top = graph.node("ReduceMax", "features", axes=[1, 2], keepdims=1)
-    power = graph.node("Exp", graph.node("Mul", graph.node("Sub", "features", top), np.array(NEPERS)))
+    below = graph.node("Max", graph.node("Sub", "features", top), np.array(-depth))
+    power = graph.node("Exp", graph.node("Mul", below, np.array(NEPERS)))
     level = graph.node("Log", graph.node("ReduceMean", power, axes=[1, 2], keepdims=1))
-    loudness = graph.node("Add", top, graph.node("Mul", level, np.array(1 / NEPERS)))
-    centred = graph.node("Sub", graph.node("Sub", "features", loudness), mean)
+    loudness = graph.node("Mul", level, np.array(1 / NEPERS))
+    centred = graph.node("Sub", graph.node("Sub", below, loudness), mean)
     return graph.node("Mul", centred, scale)
+
+
+def _views(graph: Graph, inputs: str) -> str:
+    """Add the second view of float32[n, 1, frames, bands], what differs from the clip's own mean over time."""
+    own = graph.node("ReduceMean", inputs, axes=[2], keepdims=1)
+    return graph.node("Concat", inputs, graph.node("Sub", inputs, own), axis=1)
 
 
 def _repeated(graph: Graph, inputs: str, window: int) -> str:

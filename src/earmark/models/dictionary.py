@@ -50,15 +50,16 @@ class Dictionary:
     takes: ClassVar[Takes] = "course"
     default_feature: ClassVar[dict[str, Any]] = {"name": "log_mel", "n_mels": 64, "n_fft": 1024}
     train_defaults: ClassVar[dict[str, Any]] = {}
+    train_reads: ClassVar[tuple[str, ...]] = ("class_weights",)
     inner_folds: ClassVar[int] = 5  # for calibration
     search: ClassVar[dict[str, tuple[Any, ...]]] = {
         "model.words": (256, 512, 1024),
-        "model.frames": (4, 8, 16),
+        "model.frames": (8, 16, 32),
         "model.penalty": (0.03, 0.1, 0.3),
     }
 
     words: int = 512
-    frames: int = 8
+    frames: int = 16
     components: int = 96
     penalty: float = 0.1
 

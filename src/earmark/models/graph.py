@@ -51,16 +51,25 @@ class Graph:
         self._nodes.append(self._helper.make_node(operator, names, [output], **attributes))
         return output
 
-    def image(self, frames: int = 1, around: int = 0) -> str:
-        """Add the input as float32[n, 1, frames, dims].
-
-        The last frame is repeated until there are so many ``frames``, and the first and last ``around`` times more.
-        """
+    def image(self, frames: int = 1) -> str:
+        """Add the input as float32[n, 1, frames, dims], the last frame repeated until there are so many ``frames``."""
         last = self.node("Gather", self.node("Shape", "features"), np.array(1))
-        most = self.node("Add", self.node("Max", last, np.array(frames)), np.array(around))
-        steps = self.node("Max", self.node("Range", np.array(-around), most, np.array(1)), np.array(0))
+        steps = self.node("Range", np.array(0), self.node("Max", last, np.array(frames)), np.array(1))
         at = self.node("Min", steps, self.node("Sub", last, np.array(1)))
         return self.node("Unsqueeze", self.node("Gather", "features", at, axis=1), np.array([1]))
+
+    def windows(self, length: int, dilation: int) -> str:
+        """Add what lies around each frame, float32[n, frames, length * dims]: so many frames, ``dilation`` apart.
+
+        Before the first frame and after the last these are repeated.
+        """
+        frames = self.node("Gather", self.node("Shape", "features"), np.array(1))
+        each = self.node("Unsqueeze", self.node("Range", np.array(0), frames, np.array(1)), np.array([1]))
+        offsets = (np.arange(length) - length // 2) * dilation
+        at = self.node("Max", self.node("Add", each, offsets[None]), np.array(0))
+        at = self.node("Min", at, self.node("Sub", frames, np.array(1)))
+        seen = self.node("Gather", "features", at, axis=1)
+        return self.node("Reshape", seen, np.array([0, 0, length * self._dims]))
 
     def head(self, pooled: str, head: Network) -> None:
         """End with what one dense layer makes of ``pooled`` float32[n, inputs]."""

@@ -34,6 +34,7 @@ class Linear:
     takes: ClassVar[Takes] = "vector"
     default_feature: ClassVar[dict[str, Any]] = {"name": "stats"}
     train_defaults: ClassVar[dict[str, Any]] = {}
+    train_reads: ClassVar[tuple[str, ...]] = ("class_weights",)
     inner_folds: ClassVar[int] = 10  # for calibration: it is quickly fitted
     search: ClassVar[dict[str, tuple[Any, ...]]] = {
         "model.penalty": (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)

@@ -34,6 +34,13 @@ class Mlp:
     takes: ClassVar[Takes] = "vector"
     default_feature: ClassVar[dict[str, Any]] = {"name": "mfcc"}
     train_defaults: ClassVar[dict[str, Any]] = {}
+    train_reads: ClassVar[tuple[str, ...]] = (
+        "epochs",
+        "batch_size",
+        "learning_rate",
+        "class_weights",
+        "patience",
+    )
     inner_folds: ClassVar[int] = 5  # for calibration
     search: ClassVar[dict[str, tuple[Any, ...]]] = {
         "model.hidden": ((100, 200, 100), (128,), (512,), (256, 256)),

@@ -52,6 +52,7 @@ class Rocket:
     takes: ClassVar[Takes] = "course"
     default_feature: ClassVar[dict[str, Any]] = {"name": "log_mel", "n_mels": 64, "n_fft": 1024}
     train_defaults: ClassVar[dict[str, Any]] = {}
+    train_reads: ClassVar[tuple[str, ...]] = ("class_weights",)
     inner_folds: ClassVar[int] = 5  # for calibration
     search: ClassVar[dict[str, tuple[Any, ...]]] = {
         "model.kernels": (192, 384, 768),
@@ -146,18 +147,13 @@ class TrainedRocket:
         MissingExtraError
             When onnx is not installed.
         """
-        _, length, count = self.kernels.weights.shape
-        mels = length // LENGTH
-        graph = Graph(mels)
+        graph = Graph(self.kernels.weights.shape[1] // LENGTH)
         pooled = []
         for i, dilation in enumerate(self.kernels.dilations.tolist()):
-            image = graph.image(around=LENGTH // 2 * dilation)
-            kernel = self.kernels.weights[i].T.reshape(count, 1, LENGTH, mels)
-            answers = graph.node("Conv", image, kernel, dilations=[dilation, 1])
+            answers = graph.node("MatMul", graph.windows(LENGTH, dilation), self.kernels.weights[i])
             for start in self.kernels.starts[i]:
-                ramp = graph.node("Sub", answers, start[:, None, None])
-                ramp = graph.node("Clip", ramp, np.array(0.0), np.array(1.0))
-                pooled.append(graph.node("ReduceMean", ramp, axes=[2, 3], keepdims=0))
+                ramp = graph.node("Clip", graph.node("Sub", answers, start), np.array(0.0), np.array(1.0))
+                pooled.append(graph.node("ReduceMean", ramp, axes=[1], keepdims=0))
         graph.head(graph.node("Concat", *pooled, axis=1), self.head)
         return graph.to_bytes(self.head.shape.widths[-1])
 

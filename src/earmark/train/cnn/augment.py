@@ -128,11 +128,11 @@ def filtered(inputs: Tensor, curve: Tensor) -> Tensor:
 
 
 def hidden(inputs: Tensor, frames: Tensor, bands: Tensor) -> Tensor:
-    """Put 0 in place of a span of frames and one of bands, int64[n, 2] each."""
+    """Put 0 in place of a span of frames and one of bands, int64[n, 2] each; float32[n, views, frames, bands]."""
 
     def outside(spans: Tensor, length: int) -> Tensor:
         at = torch.arange(length, device=inputs.device)
         return (at < spans[:, :1]) | (at >= spans[:, 1:])
 
-    kept = outside(frames, inputs.shape[1])[:, :, None] & outside(bands, inputs.shape[2])[:, None, :]
-    return inputs * kept
+    kept = outside(frames, inputs.shape[2])[:, :, None] & outside(bands, inputs.shape[3])[:, None, :]
+    return inputs * kept[:, None]

@@ -27,27 +27,32 @@ class Clips(Protocol):
         ...
 
 
-def open_clips(values: Sequence[FloatArray], rows: IntArray, device: Any) -> Clips:
-    """Return the clips of ``rows``, in memory (on a GPU in its own) where they fit, at half precision."""
+def open_clips(values: Sequence[FloatArray], rows: IntArray, depth: float, device: Any) -> Clips:
+    """Return the clips of ``rows``, in memory (on a GPU in its own) where they fit, at half precision.
+
+    Nothing in them is more than ``depth`` dB below their loudest value.
+    """
     frames = np.array([len(values[int(row)]) for row in rows], np.int64)
     bands = values[int(rows[0])].shape[1]
     most = MOST_BYTES
     if device.type == "cuda":
         most = min(most, torch.cuda.mem_get_info(device)[0] // 4)
     if int(frames.sum()) * bands * 2 > most:
-        return Gathered(values, rows, frames, device)
-    return Bank(values, rows, frames, device)
+        return Gathered(values, rows, frames, depth, device)
+    return Bank(values, rows, frames, depth, device)
 
 
 class Bank:
     """All clips one after the other, float16[frames of all, bands], on the device."""
 
-    def __init__(self, values: Sequence[FloatArray], rows: IntArray, frames: IntArray, device: Any) -> None:
+    def __init__(
+        self, values: Sequence[FloatArray], rows: IntArray, frames: IntArray, depth: float, device: Any
+    ) -> None:
         self.frames = frames
         self._first = np.concatenate([[0], np.cumsum(frames)[:-1]]).astype(np.int64)
         bank = np.empty((int(frames.sum()), values[int(rows[0])].shape[1]), np.float16)
         for row, first, length in zip(rows.tolist(), self._first.tolist(), frames.tolist(), strict=True):
-            bank[first : first + length] = values[row]
+            bank[first : first + length] = raised(values[row], depth)
         self._bank = torch.from_numpy(bank).to(device)
         self._device = device
 
@@ -61,15 +66,17 @@ class Bank:
 class Gathered:
     """Clips that are read where they are, a batch at a time."""
 
-    def __init__(self, values: Sequence[FloatArray], rows: IntArray, frames: IntArray, device: Any) -> None:
+    def __init__(
+        self, values: Sequence[FloatArray], rows: IntArray, frames: IntArray, depth: float, device: Any
+    ) -> None:
         self.frames = frames
-        self._values, self._rows, self._device = values, rows, device
+        self._values, self._rows, self._depth, self._device = values, rows, depth, device
 
     def windows(self, clips: IntArray, starts: IntArray, length: int) -> Tensor:
         """Return float32[n, length, bands]; see `Clips`."""
         found = []
         for clip, start in zip(clips.tolist(), starts.tolist(), strict=True):
-            course = self._values[int(self._rows[clip])]
+            course = raised(self._values[int(self._rows[clip])], self._depth)
             found.append(course[(start + np.arange(length)) % len(course)].astype(np.float16))
         return to_device(np.stack(found), self._device).float()
 
@@ -82,12 +89,24 @@ def to_device(array: Any, device: Any) -> Tensor:
     return tensor.to(device)
 
 
-def band_statistics(values: Sequence[FloatArray], rows: IntArray) -> tuple[FloatArray, FloatArray]:
-    """Return mean and scale, float32[bands] each, of the clips of ``rows`` at one loudness."""
+def raised(course: FloatArray, depth: float) -> FloatArray:
+    """Raise what is more than ``depth`` dB below a clip's loudest value to there.
+
+    >>> raised(np.array([[-30, -90], [-75, -85]], np.float32), 50).tolist()
+    [[-30.0, -80.0], [-75.0, -80.0]]
+    """
+    found: FloatArray = np.maximum(course, course.max() - np.float32(depth))
+    return found
+
+
+def band_statistics(
+    values: Sequence[FloatArray], rows: IntArray, depth: float
+) -> tuple[FloatArray, FloatArray]:
+    """Return mean and scale, float32[bands] each, of the clips of ``rows`` at one loudness and depth."""
     bands = values[int(rows[0])].shape[1]
     total, squares, count = np.zeros(bands), np.zeros(bands), 0
     for row in rows[:: -(-len(rows) // _MOST_CLIPS)].tolist():
-        course = values[row].astype(np.float64)
+        course = raised(values[row], depth).astype(np.float64)
         course -= np.log(np.exp((course - course.max()) * NEPERS).mean()) / NEPERS + course.max()
         total += course.sum(axis=0)
         squares += np.square(course).sum(axis=0)

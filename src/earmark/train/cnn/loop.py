@@ -65,8 +65,9 @@ class _Fit:
         self._problem, self._task, self._state = problem, task, state
         self._device, self._ranks = device, ranks
         rows = task.learnt
-        self._clips: Clips = open_clips(problem.courses, rows, device)
-        self._mean, self._scale = band_statistics(problem.courses, rows)
+        depth = self._settings.depth
+        self._clips: Clips = open_clips(problem.courses, rows, depth, device)
+        self._mean, self._scale = band_statistics(problem.courses, rows, depth)
         self._window = window(self._settings.window, self._clips.frames)
         self._targets = _targets(problem, rows, self._settings.label_smoothing)
         weights = problem.weights_of(rows, task)
@@ -117,7 +118,9 @@ class _Fit:
         self._ranks.batch = len(rows)
         inputs, targets, weights = self._prepare(rows, [self._task.seed, 3, epoch, step])
         parameters = network.split(self._settings, self._problem.classes, self._flat)
-        scores = network.logits(self._settings, parameters, inputs, self._statistics, self._ranks, self._half)
+        scores = network.logits(
+            self._settings, parameters, inputs, self._window, self._statistics, self._ranks, self._half
+        )
         if self._problem.exclusive:
             losses = -(targets * nn.log_softmax(scores, dim=1)) * weights
         else:
@@ -147,7 +150,7 @@ class _Fit:
             inputs = augment.blend(network.levelled(inputs), network.levelled(others), below)
         inputs = augment.filtered(inputs, there(drawn.curve))
         mean, scale = self._bands
-        inputs = (network.levelled(inputs) - mean) * scale
+        inputs = network.views((network.levelled(inputs) - mean) * scale)
         inputs = augment.hidden(inputs, there(drawn.hidden_frames), there(drawn.hidden_bands))
         share = drawn.share[:, None]
         targets = share * self._targets[rows] + (1 - share) * self._targets[partners]

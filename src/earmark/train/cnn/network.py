@@ -67,18 +67,26 @@ def levelled(inputs: Tensor) -> Tensor:
     return inputs - ((power - float(np.log(count))) / NEPERS)[:, None, None]
 
 
+def views(inputs: Tensor) -> Tensor:
+    """Return float32[n, 2, frames, bands]: the clips, and what in them differs from their own mean over time."""
+    return torch.stack([inputs, inputs - inputs.mean(1, keepdim=True)], dim=1)
+
+
 def logits(
     settings: Cnn,
     parameters: dict[str, Tensor],
     inputs: Tensor,
+    window: int,
     statistics: Statistics,
     ranks: Ranks | None,
     half: bool = False,
 ) -> Tensor:
-    """Return float32[n, classes] for float32[n, frames, bands].
+    """Return float32[n, classes] for float32[n, views, frames, bands], a window each.
 
     Parameters
     ----------
+    window
+        Frames that the network is trained with; the layers follow from it.
     statistics
         Used, or in training followed.
     ranks
@@ -87,19 +95,23 @@ def logits(
         Compute the convolutions in bfloat16.
     """
     with torch.autocast(inputs.device.type, torch.bfloat16) if half else nullcontext():
-        pooled = _pooled(settings, parameters, inputs, statistics, ranks)
+        pooled = _pooled(settings, parameters, inputs, window, statistics, ranks)
     result: Tensor = pooled.float() @ parameters["weight"] + parameters["bias"]
     return result
 
 
 def _pooled(
-    settings: Cnn, parameters: dict[str, Tensor], inputs: Tensor, statistics: Statistics, ranks: Ranks | None
+    settings: Cnn,
+    parameters: dict[str, Tensor],
+    inputs: Tensor,
+    window: int,
+    statistics: Statistics,
+    ranks: Ranks | None,
 ) -> Tensor:
     """Return [n, 2 * channels of the last convolution]: means and maxima."""
-    # Channels last, a third faster. Of one channel `contiguous` would leave the strides as they are.
-    hidden = inputs[:, :, :, None].permute(0, 3, 1, 2)
+    hidden = inputs.contiguous(memory_format=torch.channels_last)  # a third faster
     begin = 0
-    for i, layer in enumerate(settings.layers):
+    for i, layer in enumerate(settings.layers(window)):
         kernel = parameters[f"kernel_{i}"].contiguous(memory_format=torch.channels_last)
         hidden = nn.conv2d(hidden, kernel, stride=layer.stride, padding=1)
         span = slice(begin, begin + layer.outputs)
@@ -142,7 +154,7 @@ def folded(
     spreads = statistics.variance.double().cpu().numpy()
     weights = {"mean": mean, "scale": scale}
     begin = 0
-    for i, layer in enumerate(settings.layers):
+    for i, layer in enumerate(settings.layers(settings.window)):
         span = slice(begin, begin + layer.outputs)
         factor = parameters[f"gain_{i}"] / np.sqrt(spreads[span] + _EPSILON)
         weights[f"kernel_{i}"] = (parameters[f"kernel_{i}"] * factor[:, None, None, None]).astype(np.float32)
