@@ -12,12 +12,11 @@ from earmark.engine.commands import processes
 from earmark.engine.local import Local, Worker
 from earmark.engine.seam import ENGINES, Engine, Lost, open_engine
 from earmark.engine.threads import cores, map, one_blas_thread  # noqa: A004  (used as engine.map)
-from earmark.engine.watch import SECONDS, alive, rest
+from earmark.engine.watch import alive, rest
 from earmark.engine.worker import pack, unpack
 
 __all__ = [
     "ENGINES",
-    "SECONDS",
     "Engine",
     "Local",
     "Lost",

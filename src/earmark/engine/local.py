@@ -16,17 +16,18 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from earmark.engine import threads
 from earmark.engine.commands import ONE_THREAD
 from earmark.engine.seam import Item, Lost, Result
-from earmark.engine.worker import pack, receive, send, unpack
+from earmark.engine.worker import UNWATCHED, pack, receive, send, unpack
 
 # The parent's own search path, so that whatever it can import its workers can.
 _START = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from earmark.engine.worker import main; main()"
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]);"
+    " from earmark.engine.worker import main; main(*sys.argv[2:])"
 )
 _LAST_WORDS = 4096  # bytes of a dead worker's standard error
 
@@ -84,11 +85,11 @@ class Worker:
 
     Parameters
     ----------
-    settings
-        What its environment has beside this process's own.
+    watched
+        Whether it ends itself when an item takes too long; else whoever asks has to see to that.
     """
 
-    def __init__(self, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(self, watched: bool = True) -> None:
         self.surroundings = _surroundings()
         self._words = tempfile.TemporaryFile()  # noqa: SIM115  (for the life of the process)
         # A group of its own: Ctrl-C is for the parent, which then decides what becomes of its workers.
@@ -98,11 +99,11 @@ class Worker:
             else {"process_group": 0}
         )
         self._process = subprocess.Popen(  # noqa: S603  (our own interpreter and module)
-            [sys.executable, "-c", _START, json.dumps(sys.path)],
+            [sys.executable, "-c", _START, json.dumps(sys.path), *([] if watched else [UNWATCHED])],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._words,
-            env={**os.environ, **dict.fromkeys(ONE_THREAD, "1"), **(settings or {})},
+            env={**os.environ, **dict.fromkeys(ONE_THREAD, "1")},
             **own_group,
         )
 

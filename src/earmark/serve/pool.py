@@ -11,9 +11,10 @@ import logging
 import os
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
-from earmark.engine import SECONDS, Lost, Worker, cores, pack, unpack
+from earmark.engine import Lost, Worker, cores, pack, unpack
 from earmark.errors import EarmarkError, EngineError
 from earmark.serve.problems import ProblemError
 
@@ -189,9 +190,10 @@ class Pool:
 
     async def _start(self) -> None:
         loop = asyncio.get_running_loop()
-        more = max(self._seconds, _STARTING) + 30  # beyond our own timer, which says more
-        worker = await loop.run_in_executor(None, Worker, {SECONDS: f"{more:g}"})
+        # Not watched: the clock is here, and to wind one up there for each call takes a tenth of a millisecond.
+        worker = await loop.run_in_executor(None, partial(Worker, watched=False))
         self._all.add(worker)
+        late = loop.call_later(_STARTING, worker.kill)
         try:
             told = await loop.run_in_executor(None, worker.call, self._ready, None)
         except BaseException:
@@ -199,6 +201,8 @@ class Pool:
             worker.kill()
             await loop.run_in_executor(None, worker.close)
             raise
+        finally:
+            late.cancel()
         if isinstance(told, Lost):
             self._all.discard(worker)
             raise EngineError(f"A worker could not be started: {told.reason}.")

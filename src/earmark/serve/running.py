@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import gc
 import logging
 import shutil
 import socket
@@ -70,6 +71,7 @@ async def _life(
                 starting.cancel()
                 return True
             starting.result()
+            gc.freeze()  # what is here stays, and need not be looked through again and again
             door.listen(_BACKLOG)
             host, port = door.getsockname()[:2]
             started(f"http://{f'[{host}]' if ':' in host else host}:{port}")

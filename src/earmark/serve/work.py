@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -50,6 +51,7 @@ class Ready:
         found: Predictor | None = _kept.get(self.model)
         if found is None:
             found = _kept[self.model] = Predictor.open(Path(self.model))
+            gc.freeze()  # what is here stays, and need not be looked through again and again
             _bound(self.memory * MIB)
         return found
 
