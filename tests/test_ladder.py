@@ -374,7 +374,7 @@ def test_from_end_to_end(earmark, tone_set, tmp_path):
     assert "Rung      linear: accuracy " in done.stderr
     assert "Take linear." in done.stdout or "Take mlp." in done.stdout
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("Next   earmark train ")]
-    assert "--set=train.epochs=4" in line
+    assert ("--set=train.epochs=4" in line) == ("--model mlp" in line)  # the other does not read it
     (run,) = (tmp_path / "runs").iterdir()
     assert (run / "recipe.toml").is_file()
     import shlex

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,9 +98,17 @@ def rung(name: str, train: TrainSettings | None = None) -> Rung:
         model = model_from_dict({"name": head})
         given = {"name": heard} if heard else None
         feature = feature_from_dict(usual_feature(model, given))
-    changed = changed_train(TrainSettings(), train or TrainSettings())
-    read = {key: value for key, value in changed.items() if reads(model, key)}
-    return Rung(feature, model, usual_train(model, read))
+    return Rung(feature, model, usual_train(model, read_train([model], train or TrainSettings())))
+
+
+def read_train(models: Iterable[Model], train: TrainSettings) -> dict[str, Any]:
+    """Return the settings that are not the usual ones, and that at least one of the models reads.
+
+    >>> read_train([rung("linear").model], TrainSettings(epochs=7, seed=3))
+    {'seed': 3}
+    """
+    known, changed = list(models), changed_train(TrainSettings(), train)
+    return {key: value for key, value in changed.items() if any(reads(model, key) for model in known)}
 
 
 def reads(model: Model, setting: str) -> bool:

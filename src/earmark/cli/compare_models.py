@@ -80,7 +80,15 @@ def compare_models(
     if as_json:
         show.print_json(found.to_dict())
     else:
-        words = [f"--set={change}" for change in changes]
+        read = {
+            f"train.{name}" for own in found.to_train.rungs() for name in (*own.model.train_reads, "seed")
+        }
+        told = [
+            change
+            for change in changes
+            if not change.startswith("train.") or change.partition("=")[0] in read
+        ]
+        words = [f"--set={change}" for change in told]
         words += [f"--seed={seed}"] if seed is not None else []
         words += [f"--split={split}"] if split is not None else []
         compared.show(found, words)

@@ -24,17 +24,17 @@ from earmark.fitting import Lesson, Voices, bundle_of, decision_of, fit_all, tas
 from earmark.ladder.budget import Budget, OutOfTime
 from earmark.ladder.cost import Cost, cost_of, some_sounds
 from earmark.ladder.kept import Kept
-from earmark.ladder.names import BLEND
+from earmark.ladder.names import BLEND, blend_of
 from earmark.listener import Listener
-from earmark.models import Blend, model_to_dict
+from earmark.models import model_to_dict
 from earmark.outcome import Prepared
 from earmark.predict import Predictor
 from earmark.recipe import Recipe
-from earmark.rungs import changed_train, reads, rung, usual_train
+from earmark.rungs import rung
 from earmark.settings import to_dict
 from earmark.split import TEST, Split
 from earmark.store import Store
-from earmark.train import Task, TrainSettings
+from earmark.train import Task
 from earmark.types import Feature, FeatureTable, Waveform
 
 _PLAIN = DecideSettings(folds=0, unknown="off")
@@ -151,12 +151,7 @@ class Climb:
         if self.given is not None:
             return self.given
         if name == BLEND:
-            model = Blend(tuple(members))
-            rungs = [rung(member, self.recipe.train) for member in members]
-            given = changed_train(TrainSettings(), self.recipe.train)
-            read = {k: v for k, v in given.items() if any(reads(own.model, k) for own in rungs)}
-            train, first = usual_train(model, read), rungs[0].feature
-            return replace(self.recipe, model=model, feature=first, train=train, decide=_BLENDED)
+            return replace(blend_of(self.recipe, members), decide=_BLENDED)
         own = rung(name, self.recipe.train)
         return replace(self.recipe, feature=own.feature, model=own.model, train=own.train, decide=_PLAIN)
 

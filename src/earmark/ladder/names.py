@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 
 from earmark.encoders import ENCODERS, PREFIX, note_of
@@ -11,7 +12,8 @@ from earmark.errors import MissingExtraError, SettingError
 from earmark.features import feature_to_dict
 from earmark.models import MODELS, Blend, Cnn
 from earmark.models.blend import MOST
-from earmark.rungs import LADDER, Rung, rung, usual_feature
+from earmark.recipe import Recipe
+from earmark.rungs import LADDER, Rung, read_train, rung, usual_feature, usual_train
 
 BLEND = Blend.name
 
@@ -70,6 +72,14 @@ def named(text: str) -> tuple[str, ...]:
 def blended(names: Sequence[str]) -> tuple[str, ...]:
     """Return the rungs that a blend of those that were run is made of."""
     return tuple(names[:MOST])
+
+
+def blend_of(recipe: Recipe, members: Sequence[str]) -> Recipe:
+    """Return a recipe for a blend of some rungs, trained as it says where they read that."""
+    rungs = [rung(name, recipe.train) for name in members]
+    model = Blend(tuple(members))
+    train = usual_train(model, read_train((own.model for own in rungs), recipe.train))
+    return replace(recipe, model=model, feature=rungs[0].feature, train=train)
 
 
 def train_words(name: str, members: Sequence[str] = ()) -> list[str]:

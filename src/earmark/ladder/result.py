@@ -8,6 +8,7 @@ from typing import Any
 
 from earmark.ladder.cost import Cost
 from earmark.ladder.curve import Curve
+from earmark.ladder.names import blend_of
 from earmark.ladder.tune import Tuned
 from earmark.outcome import Prepared
 from earmark.recipe import Recipe
@@ -156,7 +157,7 @@ class Compared:
         if chosen is None:
             return self.recipe
         if chosen.members:
-            return self.recipe.with_values({"model.name": chosen.model, "model.rungs": list(chosen.members)})
+            return blend_of(self.recipe, chosen.members)
         own = rung(chosen.name, self.recipe.train)
         made = replace(self.recipe, feature=own.feature, model=own.model, train=own.train)
         return made if self.tuned is None else made.with_values(self.tuned.settings)
