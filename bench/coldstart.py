@@ -51,7 +51,7 @@ def measure(quick: bool) -> Section:
         model, clip = str(folder / "model.earmark"), str(folder / "clip-000.wav")
         network, labels = str(folder / "network.onnx"), str(folder / "labels.json")
         commands = {
-            EARMARK: ["-m", "earmark", "predict", model, clip],
+            EARMARK: ["-m", "earmark", "predict", model, clip, "--whole"],
             LIBROSA: [str(folder / "script.py"), network, labels, clip],
             FLOOR: ["-c", "import numpy, onnxruntime"],
         }

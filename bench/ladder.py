@@ -93,7 +93,8 @@ def chosen(recipe: Recipe, ready: Prepared, one: Trained, names: Sequence[str]) 
     """Return what is made of some of the rungs, weighed and calibrated without the test fold."""
     at = [RUNGS.index(name) for name in names]
     if len(names) == 1:
-        made = replace(recipe, model=rung(names[0]).model, feature=ready.tables[at[0]].feature)
+        own = rung(names[0], recipe.train)
+        made = replace(recipe, model=own.model, feature=ready.tables[at[0]].feature, train=own.train)
     else:
         made = recipe.with_values({"model.rungs": list(names)})
     part = replace(ready, tables=tuple(ready.tables[i] for i in at))
@@ -151,9 +152,9 @@ def timed(data: Path, quick: bool) -> dict[str, tuple[float, float]]:
     for each in RUNGS:
         with tempfile.TemporaryDirectory() as store, tempfile.TemporaryDirectory() as folder:
             os.environ["EARMARK_STORE"] = store
-            made = rung(each)
-            recipe = replace(recipe_of(data, TIMED, RUNGS, quick), model=made.model, feature=made.feature)
-            recipe = replace(recipe, train=made.train if not quick else replace(made.train, epochs=3))
+            base = recipe_of(data, TIMED, RUNGS, quick)
+            made = rung(each, base.train)
+            recipe = replace(base, model=made.model, feature=made.feature, train=made.train)
             began = time.process_time(), time.perf_counter()
             ready = pipeline.prepare(recipe, Silent(), Local(1))
             extracted = time.perf_counter() - began[1]

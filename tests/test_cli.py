@@ -147,7 +147,8 @@ def test_prediction_loads_nothing_of_training(tone_model, tone_set):
     [
         (
             ["trian"],
-            "run, compare-models, evaluate-events, report, suspects, relabel, labels, store. Did you mean 'train'?",
+            "run, compare-models, evaluate-events, report, export, serve, suspects, relabel, labels, store."
+            " Did you mean 'train'?",
         ),
         (["train", "--epochs", "5", "x"], "No such option '--epochs'"),
         (["train"], "Missing argument 'DATASET'"),

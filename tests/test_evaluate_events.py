@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 import types
 import warnings
@@ -55,11 +56,14 @@ def sed_eval() -> Iterator[types.ModuleType]:
     """The reference; of pkg_resources, which setuptools gave up, it needs the names only."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        try:
-            __import__("pkg_resources")
-        except ImportError:
+        stand_in = importlib.util.find_spec("pkg_resources") is None
+        if stand_in:
             sys.modules["pkg_resources"] = types.ModuleType("pkg_resources")
-        module = pytest.importorskip("sed_eval")
+        try:
+            module = pytest.importorskip("sed_eval")
+        finally:
+            if stand_in:  # pytest would take it for the real one
+                del sys.modules["pkg_resources"]
         yield module
 
 

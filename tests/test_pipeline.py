@@ -101,7 +101,7 @@ def test_test_rows_influence_nothing_but_the_score(noise_table, tmp_path):
     second = pipeline.train(recipe.with_data(str(table), "auto", ""), None, tmp_path / "r2")
     assert np.array_equal(first.fitted.network.parameters, second.fitted.network.parameters)
     assert first.fitted.history == second.fitted.history
-    networks = [read_bundle(r.bundle).network for r in (first, second)]
+    networks = [read_bundle(r.bundle).members for r in (first, second)]
     assert networks[0] == networks[1]
 
 

@@ -434,7 +434,7 @@ def recipe_of(model=None, **settings):
         data=DataSettings("made"),
         feature=FEATURE,
         model=model or Linear(),
-        train=TrainSettings(epochs=5),
+        train=TrainSettings(epochs=5) if isinstance(model, Mlp) else TrainSettings(),
         **settings,
     )
 

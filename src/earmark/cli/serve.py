@@ -9,8 +9,10 @@ import click
 
 from earmark.cli.frame import command
 
+_aside = click.Group()  # `app` puts the command in its place
 
-@command("serve", "earmark serve model.earmark --port 8000")
+
+@command("serve", "earmark serve model.earmark --port 8000", _aside)
 @click.argument("model", type=click.Path(path_type=Path), metavar="MODEL.earmark")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
 @click.option("--port", type=int, default=8000, show_default=True, help="0 takes a free one.")
