@@ -168,10 +168,10 @@ def _mono(
         whole = parts[0] if len(parts) == 1 else np.concatenate([*parts, np.empty(0, np.float32)])
     if count < limits.MIN_SECONDS * rate:
         raise limits.too_short(path, count / rate)
-    return Waveform(whole if sound.whole_numbers else _finite(path, whole), rate)
+    return Waveform(whole if sound.whole_numbers else finite(path, whole), rate)
 
 
-def _finite(path: Path | str, samples: FloatArray) -> FloatArray:
+def finite(path: Path | str, samples: FloatArray) -> FloatArray:
     """Return ``samples``, unless something in them is no number that a sound can have."""
     peak = max(samples.max(initial=0), -samples.min(initial=0))
     if peak <= LOUDEST:
