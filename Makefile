@@ -25,7 +25,7 @@ $(VENV)/.test: pyproject.toml | $(BIN)/python
 	@touch $@ $(VENV)/.train
 
 $(VENV)/.lint: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable '.[train,lint]'
+	$(BIN)/python -m pip install --quiet --editable '.[train,serve,lint]'
 	@touch $@ $(VENV)/.train
 
 # A second environment with nothing but the core, in which prediction is tested.
