@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 
-ROOT = Path(__file__).resolve().parent.parent
-DATA = Path(os.environ.get("EARMARK_TEST_DATA", ROOT.parent / "shared" / "data"))
+from surroundings import DATA, MODELS
 
 # Features of the tests' sounds are nobody's business later.
 _STORE = tempfile.TemporaryDirectory(prefix="earmark-store-")
@@ -23,8 +22,6 @@ _ENCODERS = tempfile.TemporaryDirectory(prefix="earmark-encoders-")
 os.environ["EARMARK_ENCODERS"] = _ENCODERS.name
 _SCORES = tempfile.TemporaryDirectory(prefix="earmark-scores-")
 os.environ["EARMARK_SCORES"] = _SCORES.name
-
-MODELS = Path(os.environ.get("EARMARK_TEST_MODELS", ROOT.parent / "shared" / "models"))
 
 Earmark = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -56,15 +53,6 @@ def write_wav() -> Callable[..., Path]:
         return path
 
     return write
-
-
-def without_av(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let this process be one in which FFmpeg is not installed."""
-    import earmark.audio
-
-    monkeypatch.setitem(sys.modules, "av", None)
-    monkeypatch.delitem(sys.modules, "earmark.audio.ffmpeg", raising=False)
-    monkeypatch.delattr(earmark.audio, "ffmpeg", raising=False)
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from conftest import ROOT
+from surroundings import ROOT
 
 
 @pytest.fixture

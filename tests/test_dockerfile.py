@@ -12,8 +12,8 @@ from itertools import pairwise
 
 import pytest
 
-from conftest import ROOT
 from earmark.cli.app import app
+from surroundings import ROOT
 
 
 def instructions() -> list[tuple[str, str]]:

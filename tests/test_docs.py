@@ -17,7 +17,6 @@ import click
 import pytest
 
 import earmark as package
-from conftest import ROOT
 from earmark.cli.app import app
 from earmark.encoders import ENCODERS
 from earmark.features import FEATURES
@@ -26,6 +25,7 @@ from earmark.files import size_text
 from earmark.models import MODELS
 from earmark.readers import READERS
 from earmark.recipe import Recipe
+from surroundings import ROOT
 
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 

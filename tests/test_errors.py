@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conftest import without_av
 from earmark import audio, errors
 from earmark.bundle import Bundle, Member, read_bundle, write_bundle
 from earmark.corrections import hold_log
@@ -62,6 +61,7 @@ from earmark.runs import open_run
 from earmark.serve import Settings, serve
 from earmark.split import TEST, TRAIN, Rows, Split, SplitSettings, holdout
 from earmark.store import Store
+from surroundings import without_av
 
 SOURCE = Path(errors.__file__).parent
 

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 import soundfile
 
-from conftest import without_av
 from earmark.audio import decode, decode_bytes, ffmpeg, read_stream
 from earmark.audio.kept import kept_open
 from earmark.audio.length import rate_of, seconds_of
@@ -33,6 +32,7 @@ from earmark.features import Mfcc
 from earmark.store import Store
 from earmark.types import Clip
 from encoders import BY_FFMPEG, BY_US, SECONDS, Kind, by_av, chirps, encoded
+from surroundings import without_av
 
 ALL = [*BY_FFMPEG, *BY_US]
 # One of each container that only FFmpeg reads.

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from conftest import DATA, ROOT
+from surroundings import DATA, ROOT
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from conftest import ROOT
+from surroundings import ROOT
 
 CLIPS = 640
 

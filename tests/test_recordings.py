@@ -23,7 +23,6 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conftest import ROOT
 from earmark.audio.blocks import open_blocks
 from earmark.audio.mic import Microphone
 from earmark.audio.stream import ENCODINGS, Stream, wav_stream
@@ -43,6 +42,7 @@ from earmark.predict import Long, Predictor
 from earmark.recordings import Figures, Listening, events_in, live
 from earmark.recordings.journal import folder, open_journal
 from earmark.types import Waveform
+from surroundings import ROOT
 
 RATE = 16_000
 PITCH = {"hum": 110, "whistle": 2_000}

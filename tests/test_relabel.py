@@ -17,7 +17,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conftest import ROOT
 from earmark.corrections import Correction, Undo, correct, find_log, hold_log, read_log, standing
 from earmark.corrections.change import Wish, corrections_for, undo, wishes_of
 from earmark.corrections.log import signature
@@ -26,6 +25,7 @@ from earmark.dataset import Clips, Dataset
 from earmark.errors import DataError, PathError, SettingError, TableError
 from earmark.remote import place
 from earmark.types import Clip
+from surroundings import ROOT
 
 NAME = "earmark-labels.jsonl"
 labels = st.sampled_from(["cat", "dog", "owl"])

@@ -16,7 +16,6 @@ import pytest
 import soundfile
 from click.testing import CliRunner
 
-from conftest import tones
 from earmark import pipeline
 from earmark.audio.encode import mp3
 from earmark.cli.app import app
@@ -36,6 +35,7 @@ from earmark.report.slices import by_duration, by_fold, by_rate, by_salience
 from earmark.report.words import spelt
 from earmark.types import Waveform
 from report_runs import Seen, chances, run_folder, table
+from surroundings import tones
 
 LABELS = ("cat", "dog", "rain")
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conftest import tones
 from earmark.readers import read
 from earmark.report import write_report
 from report_runs import chances, run_folder
+from surroundings import tones
 from test_report import fake_run_of, hostile_run
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from conftest import ROOT
 from serving import serving
+from surroundings import ROOT
 
 COUNT = 300
 

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from conftest import ROOT
 from earmark.audio import decode, ffmpeg, limits, resample, riff, sndfile
 from earmark.audio.fingerprint import sound_of
 from earmark.audio.vitals import examine
 from earmark.errors import AudioError, NotFiniteAudioError, TooLongAudioError
 from encoders import Kind, by_av
+from surroundings import ROOT
 
 RATE = 44_100
 # The name of a file, its encoding, and how near what is measured of it comes.

@@ -15,7 +15,6 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conftest import ROOT
 from earmark import cut as cutting
 from earmark.audio import decode, kept
 from earmark.audio.kept import kept_open
@@ -29,6 +28,7 @@ from earmark.features import LogMel
 from earmark.readers import read_sounds
 from earmark.store import Store
 from earmark.types import Clip
+from surroundings import ROOT
 
 RATE = 16_000
 

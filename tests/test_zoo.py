@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conftest import ROOT
 from earmark.engine import Local, Lost, each
 from earmark.engine import local as engine_local
 from earmark.engine.watch import SECONDS
+from surroundings import ROOT
 
 pytestmark = pytest.mark.data
 

@@ -1,0 +1,66 @@
+"""Fixtures of what is Azure's. A test that uses one is skipped, and says why, where Node.js or a package is absent."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from surroundings import installed
+
+if TYPE_CHECKING:
+    from azurite import Azurite
+    from certificates import Certificates
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """An authority of the tests' own, and a certificate by it for this machine's names."""
+    if not installed("cryptography"):
+        pytest.skip("the package 'cryptography' is not installed. Type: make test-azure")
+    from certificates import make_certificates
+
+    return make_certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="session")
+def azurite(certificates: Certificates, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
+    """Azure's Blob storage, as Azurite is: one a test process."""
+    import azurite as module
+
+    if why := module.missing():
+        pytest.skip(why)
+    if not installed("adlfs"):
+        pytest.skip("the package 'adlfs' is not installed. Type: make test-azure")
+    with module.running(certificates, tmp_path_factory.mktemp("azurite")) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def names(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for PYTHONPATH: in a process that has it there, every name below localhost leads to this machine."""
+    from names import write_names
+
+    return write_names(tmp_path_factory.mktemp("names"))
+
+
+@pytest.fixture
+def storage(azurite: Azurite, monkeypatch: pytest.MonkeyPatch) -> Azurite:
+    """The same, for code of this process: the environment leads there for as long as a test lasts."""
+    for name, value in azurite.environment.items():
+        monkeypatch.setenv(name, value)
+    return azurite
+
+
+@pytest.fixture
+def container(storage: Azurite) -> str:
+    """The name of a new container in it."""
+    from azure.storage.blob import BlobServiceClient
+
+    name = f"sounds-{uuid.uuid4().hex[:12]}"
+    with BlobServiceClient.from_connection_string(storage.connection_string) as service:
+        service.create_container(name)
+    return name
