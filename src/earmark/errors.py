@@ -30,7 +30,6 @@
     ├── WeightsError                a pretrained encoder whose weights are not here, or not what they should be
     ├── ExportError                 a model that cannot be put into another form, or does not give the same there
     ├── EngineError                 a cluster that cannot be reached, or cannot do the work
-    ├── CloudError                  Azure does not let us, or what was asked of it failed there: job, endpoint
     └── RunError                    a run folder that cannot be used
 """
 
@@ -224,10 +223,6 @@ class ExportError(EarmarkError):
 
 class EngineError(EarmarkError):
     """A cluster that cannot be reached, or whose machines cannot do the work."""
-
-
-class CloudError(EarmarkError):
-    """Azure does not let us: account, network, workspace; or a job or an endpoint failed there."""
 
 
 class RunError(EarmarkError):

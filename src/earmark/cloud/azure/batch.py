@@ -1,4 +1,4 @@
-"""A model behind a batch endpoint: for millions of clips in the workspace's storage, on a cluster that comes and goes."""
+"""A model behind a batch endpoint: for millions of clips in storage, on a cluster that comes and goes."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from earmark.cloud.azure import serving
+from earmark.cloud.azure.faults import spoken
+from earmark.cloud.azure.names import checked
 from earmark.cloud.azure.serving import Say
 from earmark.errors import CloudError, SettingError
 
 DEPLOYMENT = "earmark"
+MINI_BATCH = 1_000
 _MOST = 10_000
 _ERRORS = -1  # however many files cannot be heard, the job goes on: each is named in its place
 _TRIES, _SECONDS = 3, 3_600  # for one part of the files
@@ -42,7 +45,14 @@ class BatchDeployed:
 
 
 def deploy_batch(
-    ml: Any, model: Path, name: str, say: Say, compute: str, instances: int = 1, mini_batch: int = 1_000
+    ml: Any,
+    model: Path,
+    name: str,
+    say: Say,
+    compute: str,
+    instances: int = 1,
+    mini_batch: int = MINI_BATCH,
+    earmark: str = "earmark",
 ) -> BatchDeployed:
     """Register a model and deploy it to a batch endpoint, which is made where there is none.
 
@@ -54,6 +64,8 @@ def deploy_batch(
         The cluster, and how many of its machines work at once; each uses all its cores.
     mini_batch
         Files that a machine is given at a time.
+    earmark
+        By which pip installs Earmark there.
 
     Raises
     ------
@@ -67,18 +79,15 @@ def deploy_batch(
     from azure.ai.ml.constants import BatchDeploymentOutputAction
     from azure.ai.ml.entities import BatchRetrySettings, ModelBatchDeployment, ModelBatchDeploymentSettings
 
-    serving.check_name(name)
-    for option, value in (("--instances", instances), ("--mini-batch", mini_batch)):
-        if not 1 <= value <= _MOST:
-            raise SettingError(f"{option} is {value}, but must be from 1 to {_MOST:,}.")
+    check(name, instances, mini_batch)
     registered = serving.register(ml, model, say)
     endpoint = _endpoint(ml, name, say)
-    with serving.code("score_batch.py") as code, serving.quietly():
+    with serving.code("score_batch.py") as code, serving.quietly(), spoken("making the deployment"):
         deployment = ModelBatchDeployment(
             name=DEPLOYMENT,
             endpoint_name=name,
             model=registered.reference,
-            environment=serving.environment("earmark-score-batch", serving.BATCH),
+            environment=serving.environment("earmark-batch", earmark, batch=True),
             code_configuration=code,
             compute=compute,
             settings=ModelBatchDeploymentSettings(
@@ -91,11 +100,19 @@ def deploy_batch(
                 logging_level="info",
             ),
         )
-        serving.wait(ml.batch_deployments.begin_create_or_update(deployment), "The deployment", say)
+        serving.wait(ml.batch_deployments.begin_create_or_update(deployment), "making the deployment", say)
         endpoint.defaults = {"deployment_name": DEPLOYMENT}
-        serving.wait(ml.batch_endpoints.begin_create_or_update(endpoint), "Making it the default", say)
+        serving.wait(ml.batch_endpoints.begin_create_or_update(endpoint), "making it the default", say)
     say("Deploy", f"{DEPLOYMENT} on up to {instances} × {compute}, which costs only while it works")
     return BatchDeployed(name, DEPLOYMENT, registered.name, registered.version, compute)
+
+
+def check(name: str, instances: int = 1, mini_batch: int = 1) -> None:
+    """Refuse what cannot be asked for. Raises `SettingError`."""
+    checked("endpoint", name)
+    for option, value in (("--instances", instances), ("--mini-batch", mini_batch)):
+        if not 1 <= value <= _MOST:
+            raise SettingError(f"{option} is {value}, but must be from 1 to {_MOST:,}.")
 
 
 def start(ml: Any, name: str, source: str) -> str:
@@ -112,32 +129,34 @@ def start(ml: Any, name: str, source: str) -> str:
         When there is no such endpoint, or it refuses.
     """
     from azure.ai.ml import Input
-    from azure.core.exceptions import AzureError, ResourceNotFoundError
+    from azure.core.exceptions import ResourceNotFoundError
 
-    serving.check_name(name)
-    try:
-        with serving.quietly():
+    checked("endpoint", name)
+    with serving.quietly(), spoken(f"giving {source} to {name}"):
+        try:
+            ml.batch_endpoints.get(name)
+        except ResourceNotFoundError:
+            pass
+        else:
             job = ml.batch_endpoints.invoke(name, inputs={"sounds": Input(type="uri_folder", path=source)})
-    except ResourceNotFoundError:
-        raise CloudError(
-            f"The workspace has no batch endpoint {name}. Make it:"
-            f" earmark azure deploy MODEL.earmark {name} --batch --compute CLUSTER"
-        ) from None
-    except AzureError as error:
-        raise CloudError(f"{name} does not take {source}: {serving.reason(error)}") from None
-    return str(job.name)
+            return str(job.name)
+    raise CloudError(
+        f"The workspace has no batch endpoint {name}. Make it:"
+        f" earmark azure deploy MODEL.earmark {name} --batch --compute CLUSTER"
+    )
 
 
 def _endpoint(ml: Any, name: str, say: Say) -> Any:
     from azure.ai.ml.entities import BatchEndpoint
     from azure.core.exceptions import ResourceNotFoundError
 
-    try:
-        return ml.batch_endpoints.get(name)
-    except ResourceNotFoundError:
-        pass
-    with serving.quietly():
+    with spoken("asking for the endpoint"):
+        try:
+            return ml.batch_endpoints.get(name)
+        except ResourceNotFoundError:
+            pass
+    with serving.quietly(), spoken("making the endpoint"):
         poller = ml.batch_endpoints.begin_create_or_update(BatchEndpoint(name=name))
-        made = serving.wait(poller, f"Making the endpoint {name}", say)
+        made = serving.wait(poller, f"making the endpoint {name}", say)
     say("Endpoint", f"{name} is made")
     return made

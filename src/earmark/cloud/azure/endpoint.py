@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from earmark.cloud.azure import serving
+from earmark.cloud.azure.faults import spoken
+from earmark.cloud.azure.names import checked
 from earmark.cloud.azure.scoring import PREFIX
 from earmark.cloud.azure.serving import Say
 from earmark.errors import CloudError, SettingError
@@ -54,6 +56,7 @@ def deploy(
     instances: int = 1,
     traffic: int = 100,
     limits: dict[str, str] | None = None,
+    earmark: str = "earmark",
 ) -> Deployed:
     """Register a model, deploy it to an endpoint, which is made where there is none, and give it traffic.
 
@@ -70,6 +73,8 @@ def deploy(
         Percent of the requests that the new deployment answers, once it stands.
     limits
         Variables for `scoring.settings_of`.
+    earmark
+        By which pip installs Earmark there.
 
     Raises
     ------
@@ -80,11 +85,7 @@ def deploy(
     CloudError
         When Azure refuses, or the deployment does not come up; the last lines of its log are said.
     """
-    serving.check_name(name)
-    if not 0 <= traffic <= 100:
-        raise SettingError(f"--traffic is {traffic}, but must be from 0 to 100, in percent.")
-    if not 1 <= instances <= _MOST_INSTANCES:
-        raise SettingError(f"--instances is {instances}, but must be from 1 to {_MOST_INSTANCES:,}.")
+    check(name, instances, traffic)
     registered = serving.register(ml, model, say)
     endpoint = _endpoint(ml, name, say)
     shares = {other: int(share) for other, share in (endpoint.traffic or {}).items()}
@@ -93,15 +94,39 @@ def deploy(
         raise SettingError(
             f"{name} has no deployment yet, so that this one answers everything. Leave out --traffic."
         )
-    _deployment(ml, name, colour, registered, instance_type, instances, limits or {}, say)
-    endpoint = ml.online_endpoints.get(name)
+    _deployment(ml, name, colour, registered, instance_type, instances, limits or {}, earmark, say)
+    with spoken("asking for the endpoint"):
+        endpoint = ml.online_endpoints.get(name)
     endpoint.traffic = shared(shares, colour, traffic)
-    with serving.quietly():
+    with serving.quietly(), spoken("giving it its share of the requests"):
         poller = ml.online_endpoints.begin_create_or_update(endpoint)
-        endpoint = serving.wait(poller, "Giving it its share of the requests", say)
+        endpoint = serving.wait(poller, "giving it its share of the requests", say)
     given = {other: int(share) for other, share in (endpoint.traffic or {}).items()}
     say("Traffic", ", ".join(f"{other} {share} %" for other, share in sorted(given.items())))
     return Deployed(name, colour, registered.name, registered.version, str(endpoint.scoring_uri), given)
+
+
+def check(name: str, instances: int = 1, traffic: int = 100) -> None:
+    """Refuse what cannot be asked for.
+
+    Raises
+    ------
+    SettingError
+        For a name that Azure does not take, and numbers that cannot be.
+    """
+    checked("endpoint", name)
+    if not 0 <= traffic <= 100:
+        raise SettingError(f"--traffic is {traffic}, but must be from 0 to 100, in percent.")
+    if not 1 <= instances <= _MOST_INSTANCES:
+        raise SettingError(f"--instances is {instances}, but must be from 1 to {_MOST_INSTANCES:,}.")
+
+
+def check_shares(name: str, shares: dict[str, int]) -> None:
+    """Refuse shares that do not add up to 100 percent. Raises `SettingError`."""
+    checked("endpoint", name)
+    if sum(shares.values()) != 100:
+        told = ", ".join(f"{other}={share}" for other, share in shares.items())
+        raise SettingError(f"{told} adds up to {sum(shares.values())} %, but must to 100 %.")
 
 
 def free_colour(shares: dict[str, int], name: str) -> str:
@@ -144,18 +169,18 @@ def give_traffic(ml: Any, name: str, shares: dict[str, int], say: Say) -> dict[s
     CloudError
         When there is no such endpoint, or Azure refuses.
     """
+    check_shares(name, shares)
     endpoint = existing(ml, name)
     known = set(endpoint.traffic or {})
     if unknown := sorted(set(shares) - known):
         raise SettingError(
             f"{name} has no deployment {', '.join(unknown)}. It has: {', '.join(sorted(known)) or 'none'}."
         )
-    if sum(shares.values()) != 100 or min(shares.values()) < 0:
-        told = ", ".join(f"{other}={share}" for other, share in shares.items())
-        raise SettingError(f"{told} adds up to {sum(shares.values())} %, but must to 100 %.")
     endpoint.traffic = shares
-    with serving.quietly():
-        endpoint = serving.wait(ml.online_endpoints.begin_create_or_update(endpoint), "The change", say)
+    with serving.quietly(), spoken("changing the shares"):
+        endpoint = serving.wait(
+            ml.online_endpoints.begin_create_or_update(endpoint), "changing the shares", say
+        )
     return {other: int(share) for other, share in (endpoint.traffic or {}).items()}
 
 
@@ -168,8 +193,8 @@ def delete(ml: Any, name: str, say: Say) -> None:
         When there is none, or Azure refuses.
     """
     existing(ml, name)
-    with serving.quietly():
-        serving.wait(ml.online_endpoints.begin_delete(name), f"Deleting {name}", say)
+    with serving.quietly(), spoken(f"deleting {name}"):
+        serving.wait(ml.online_endpoints.begin_delete(name), f"deleting {name}", say)
 
 
 def existing(ml: Any, name: str) -> Any:
@@ -182,13 +207,15 @@ def existing(ml: Any, name: str) -> Any:
     """
     from azure.core.exceptions import ResourceNotFoundError
 
-    serving.check_name(name)
-    try:
-        return ml.online_endpoints.get(name)
-    except ResourceNotFoundError:
-        raise CloudError(
-            f"The workspace has no endpoint {name}. Make it: earmark azure deploy MODEL.earmark {name}"
-        ) from None
+    checked("endpoint", name)
+    with spoken("asking for the endpoint"):
+        try:
+            return ml.online_endpoints.get(name)
+        except ResourceNotFoundError:
+            pass
+    raise CloudError(
+        f"The workspace has no endpoint {name}. Make it: earmark azure deploy MODEL.earmark {name}"
+    )
 
 
 def _endpoint(ml: Any, name: str, say: Say) -> Any:
@@ -196,20 +223,21 @@ def _endpoint(ml: Any, name: str, say: Say) -> Any:
     from azure.ai.ml.entities import ManagedOnlineEndpoint
     from azure.core.exceptions import ResourceNotFoundError
 
-    try:
-        return ml.online_endpoints.get(name)
-    except ResourceNotFoundError:
-        pass
-    with serving.quietly():
+    with spoken("asking for the endpoint"):
+        try:
+            return ml.online_endpoints.get(name)
+        except ResourceNotFoundError:
+            pass
+    with serving.quietly(), spoken("making the endpoint"):
         poller = ml.online_endpoints.begin_create_or_update(ManagedOnlineEndpoint(name=name, auth_mode="key"))
-        made = serving.wait(poller, f"Making the endpoint {name}", say)
+        made = serving.wait(poller, f"making the endpoint {name}", say)
     say("Endpoint", f"{name} is made; requests need its key")
     return made
 
 
 def _deployment(
     ml: Any, name: str, colour: str, registered: serving.Registered, instance_type: str, instances: int,
-    limits: dict[str, str], say: Say,
+    limits: dict[str, str], earmark: str, say: Say,
 ) -> None:  # fmt: skip
     from azure.ai.ml.entities import ManagedOnlineDeployment, OnlineRequestSettings
 
@@ -219,7 +247,7 @@ def _deployment(
             name=colour,
             endpoint_name=name,
             model=registered.reference,
-            environment=serving.environment("earmark-score", serving.ONLINE),
+            environment=serving.environment("earmark-serving", earmark),
             code_configuration=code,
             instance_type=instance_type,
             instance_count=instances,
@@ -230,9 +258,9 @@ def _deployment(
             environment_variables={PREFIX + key.upper(): value for key, value in limits.items()},
         )
         try:
-            serving.wait(
-                ml.online_deployments.begin_create_or_update(deployment), f"The deployment {colour}", say
-            )
+            with spoken(f"deploying {colour}"):
+                poller = ml.online_deployments.begin_create_or_update(deployment)
+            serving.wait(poller, f"deploying {colour}", say)
         except CloudError:
             for line in log_of(ml, name, colour):
                 say("", line)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from earmark.cloud.azure.endpoint import existing
+from earmark.cloud.azure.faults import spoken
 from earmark.errors import AudioError, CloudError, TooLongAudioError, UnreadableAudioError
 from earmark.predict import STDIN
 from earmark.types import Prediction
@@ -42,7 +43,8 @@ def invoke(
     import requests
 
     endpoint = existing(ml, name)
-    keys = ml.online_endpoints.get_keys(name)
+    with spoken("asking for the endpoint's key"):
+        keys = ml.online_endpoints.get_keys(name)
     key = getattr(keys, "primary_key", None) or getattr(keys, "access_token", "")
     headers = {"Authorization": f"Bearer {key}"}
     if deployment is not None:

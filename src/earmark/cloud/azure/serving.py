@@ -15,18 +15,16 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from earmark.errors import CloudError, SettingError
+from earmark.cloud.azure.faults import spoken
+from earmark.cloud.azure.packages import conda
 from earmark.predict import Predictor
 
 Say = Callable[[str, str], None]  # with a stage of the work, and what to say of it
 
 IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:latest"
-# What Azure ML's own part needs, beside Earmark's core.
-ONLINE = ("azureml-inference-server-http>=1.5,<2",)
-BATCH = ("azureml-core", "azureml-dataset-runtime[fuse]")
-_PYTHON = "3.11"
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{1,30}[A-Za-z0-9]")
+BATCH = ("azureml-core", "azureml-dataset-runtime[fuse]")  # what hands out the files of a batch job
 _PIECE = 2**20
+_NEWS = 60  # seconds from one word to the next
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,29 +47,6 @@ class Registered:
     def reference(self) -> str:
         """How a deployment names it."""
         return f"azureml:{self.name}:{self.version}"
-
-
-def check_name(name: str) -> None:
-    """Refuse what Azure does not take as the name of an endpoint.
-
-    Raises
-    ------
-    SettingError
-        For such a name.
-
-    Examples
-    --------
-    >>> check_name("city-sounds")
-    >>> check_name("8k")
-    Traceback (most recent call last):
-    earmark.errors.SettingError: '8k' cannot be an endpoint's name. It takes 3 to 32 letters, digits and hyphens, from \
-a letter to a letter or digit.
-    """
-    if not _NAME.fullmatch(name):
-        raise SettingError(
-            f"'{name}' cannot be an endpoint's name. It takes 3 to 32 letters, digits and hyphens, from a letter to a"
-            " letter or digit."
-        )
 
 
 def register(ml: Any, model: Path, say: Say) -> Registered:
@@ -100,39 +75,42 @@ def register(ml: Any, model: Path, say: Say) -> Registered:
     whole = digest.hexdigest()
     stem = re.sub(r"[^A-Za-z0-9_-]+", "-", model.stem).strip("-_")[:200] or "model"
     made = Registered(stem, whole[:12], whole)
-    try:
-        ml.models.get(made.name, version=made.version)
-    except ResourceNotFoundError:
-        tags = {"earmark": version("earmark"), "sha256": whole, "labels": ", ".join(bundle.labels)[:500]}
-        with quietly():
-            ml.models.create_or_update(
-                Model(path=str(model), name=made.name, version=made.version, type="custom_model", tags=tags)
-            )
-        say("Model", f"{model.name} is now {made.name}, version {made.version}")
-    else:
+    with spoken("asking for the model"):
+        try:
+            ml.models.get(made.name, version=made.version)
+        except ResourceNotFoundError:
+            there = False
+        else:
+            there = True
+    if there:
         say("Model", f"{made.name}, version {made.version}, is there already")
+        return made
+    with quietly(), spoken("registering the model"):
+        tags = {"earmark": version("earmark"), "sha256": whole, "labels": ", ".join(bundle.labels)[:500]}
+        ml.models.create_or_update(
+            Model(path=str(model), name=made.name, version=made.version, type="custom_model", tags=tags)
+        )
+    say("Model", f"{model.name} is now {made.name}, version {made.version}")
     return made
 
 
-def environment(name: str, packages: tuple[str, ...]) -> Any:
+def environment(name: str, earmark: str, batch: bool = False) -> Any:
     """Return the environment of an endpoint: Earmark's core and what Azure ML's own part needs.
 
     Its version stands for what is in it, so that Azure builds it once.
+
+    Parameters
+    ----------
+    earmark
+        By which pip installs Earmark there.
     """
     from azure.ai.ml.entities import Environment
 
-    conda = {
-        "name": name,
-        "channels": ["conda-forge"],
-        "dependencies": [
-            f"python={_PYTHON}",
-            "pip",
-            "libsndfile",
-            {"pip": [f"earmark=={version('earmark')}", *packages]},
-        ],
-    }
-    stands_for = hashlib.sha256(json.dumps([IMAGE, conda]).encode()).hexdigest()[:12]
-    return Environment(name=name, version=stands_for, image=IMAGE, conda_file=conda)
+    spec = conda(name, earmark, serving=True)
+    if batch:
+        spec["dependencies"][-1]["pip"] += BATCH
+    stands_for = hashlib.sha256(json.dumps([IMAGE, spec]).encode()).hexdigest()[:12]
+    return Environment(name=name, version=stands_for, image=IMAGE, conda_file=spec)
 
 
 @contextmanager
@@ -152,7 +130,7 @@ def quietly() -> Iterator[None]:
         yield
 
 
-def wait(poller: Any, what: str, say: Say) -> Any:
+def wait(poller: Any, doing: str, say: Say) -> Any:
     """Wait for Azure to be done with something, and say now and then that it is not yet.
 
     Raises
@@ -160,27 +138,11 @@ def wait(poller: Any, what: str, say: Say) -> Any:
     CloudError
         When it failed there.
     """
-    from azure.core.exceptions import AzureError
-
-    seconds, told = 0, 0
-    try:
+    seconds = 0
+    with spoken(doing):
         while not poller.done():
             poller.wait(1.0)
             seconds += 1
-            if seconds - told >= _NEWS:
-                told = seconds
-                say("", f"{what}: {seconds // 60} min so far")
+            if seconds % _NEWS == 0:
+                say("", f"{doing}: {seconds // 60} min so far")
         return poller.result()
-    except AzureError as error:
-        raise CloudError(f"{what} failed: {reason(error)}") from error
-
-
-_NEWS = 60  # seconds from one word to the next
-
-
-def reason(error: Exception) -> str:
-    """Return what Azure says, without the codes around it."""
-    said = getattr(getattr(error, "error", None), "message", None) or str(error)
-    lines = [line.strip() for line in str(said).splitlines() if line.strip()]
-    text = lines[0] if lines else type(error).__name__
-    return re.sub(r"^\([A-Za-z]+\)\s*", "", text).rstrip(".") + "."
