@@ -51,7 +51,7 @@ $(VENV)-azure/.azure: pyproject.toml
 # And what Azure ML serves a model with.
 $(VENV)-azure-serve/.serve: pyproject.toml
 	$(PYTHON) -m venv $(VENV)-azure-serve
-	$(VENV)-azure-serve/bin/python -m pip install --quiet --editable . 'azureml-inference-server-http>=1.6'
+	$(VENV)-azure-serve/bin/python -m pip install --quiet --editable . 'azureml-inference-server-http>=1.5,<2'
 	@touch $@
 
 # Azurite answers as Azure's Blob storage does.

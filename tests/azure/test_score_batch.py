@@ -75,7 +75,7 @@ def test_a_broken_file_is_named_and_ends_nothing(tone_model, tone_set, tmp_path)
     assert found["done"] == 12
     errors = {record["path"]: record["error"] for record in lines_of(tmp_path / "out") if "error" in record}
     assert set(errors) == {str(broken), "/no/such.wav"}
-    assert errors["/no/such.wav"] == "there is no such file"
+    assert errors["/no/such.wav"] == "no such file or directory"
 
 
 def test_a_part_that_is_done_again_doubles_nothing(tone_model, tone_set, tmp_path):

@@ -216,9 +216,10 @@ def _train(
     from earmark import pipeline
     from earmark.cli.events import watcher
     from earmark.engine import open_engine
+    from earmark.tracking import tracked
 
-    with watcher(progress) as terminal:
-        result = pipeline.train(recipe, output, runs, terminal, open_engine(engine, workers, address))
+    with watcher(progress) as terminal, tracked(terminal, recipe) as told:
+        result = pipeline.train(recipe, output, runs, told, open_engine(engine, workers, address))
     show.train(result, as_json)
     return 1 if strict and result.prepared.problems else 0
 
@@ -259,6 +260,7 @@ def evaluate(
     from earmark import pipeline
     from earmark.cli.events import watcher
     from earmark.engine import open_engine
+    from earmark.tracking import tracked
 
     shape = options.data_of(choices)
     changes = (*choices.pop("changes"), *([f"split.folds={folds}"] if folds is not None else []))
@@ -287,7 +289,8 @@ def evaluate(
             ready.can_train(made)
             ready.can_hold_runs(runs)
             made, count = made.with_data(subject, **shape), 1 if seeds is None else seeds
-            result = pipeline.evaluate(made, runs, terminal, where, count, leave_one_class_out)
+            with tracked(terminal, made) as told:
+                result = pipeline.evaluate(made, runs, told, where, count, leave_one_class_out)
     show.evaluate(result, as_json)
     return 1 if strict and result.prepared.problems else 0
 

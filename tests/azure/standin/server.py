@@ -88,6 +88,7 @@ class StandIn:
     asked: list[Asked] = field(default_factory=list)
     faults: list[tuple[str, Answer]] = field(default_factory=list)
     jobs: dict[str, Any] = field(default_factory=dict)
+    deployments: dict[str, Any] = field(default_factory=dict)  # of endpoints
     preempt_at: str = ""  # a glob in a job's outputs: when the first machine has that, it is taken away
     token_fault: Answer | None = None
     storage_key: str = KEY  # that clients are given
@@ -129,16 +130,10 @@ class StandIn:
 
 def routes() -> list[tuple[str, str, Handler]]:
     """Return all routes, the first that fits first."""
-    from standin import assets, entrance, history, jobs, resources
+    from standin import assets, endpoints, entrance, history, jobs, resources
 
-    every = [entrance, assets, jobs, history]
-    try:
-        from standin import endpoints
-    except ImportError:
-        pass
-    else:
-        every.append(endpoints)
-    return [route for subject in (*every, resources) for route in subject.ROUTES]
+    every = (entrance, assets, jobs, history, endpoints, resources)
+    return [route for subject in every for route in subject.ROUTES]
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -187,6 +182,7 @@ class _Server(ThreadingHTTPServer):
 @contextmanager
 def running(azurite: Any, folder: Path, job_environment: dict[str, str] | None = None) -> Iterator[StandIn]:
     """Start one on a free port; with a workspace, its datastores and two computes."""
+    from standin import endpoints
     from standin.entrance import furnish
 
     standin = StandIn(azurite, folder, job_environment or {})
@@ -203,3 +199,4 @@ def running(azurite: Any, folder: Path, job_environment: dict[str, str] | None =
         server.server_close()
         for job in list(standin.jobs.values()):
             job.end()
+        endpoints.end(standin)
