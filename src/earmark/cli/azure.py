@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from earmark.cli import options
-from earmark.cli.frame import Group, app, command
+from earmark.cli.frame import Group, command
 from earmark.cli.words import on_one_line
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 FOLDER = Path("azure")
 
 
-@app.group("azure", cls=Group, epilog="Start with: earmark azure init")
+@click.group("azure", cls=Group, no_args_is_help=True, epilog="Start with: earmark azure init")
 def azure() -> None:
     """Train and serve on Azure Machine Learning.
 
@@ -28,29 +29,45 @@ def azure() -> None:
     """
 
 
-def _place(function: Callable[..., int]) -> Callable[..., int]:
+@dataclass(frozen=True, slots=True)
+class Where:
+    """The workspace that is meant; called, it is found out."""
+
+    subscription: str
+    group: str
+    workspace: str
+    folder: Path
+
+    def __call__(self) -> Place:
+        """Return it. Raises `SettingError` where a part of it cannot be found out."""
+        from earmark.cloud.azure.place import Place, known_place
+
+        return known_place(Place(self.subscription, self.group, self.workspace), self.folder)
+
+
+def place(function: Callable[..., int]) -> Callable[..., int]:
+    """Add the options that say which workspace; the command is given ``where``, a `Where`."""
+
+    @functools.wraps(function)
+    def run(subscription: str, group: str, workspace: str, folder: Path, **arguments: Any) -> int:
+        return function(where=Where(subscription, group, workspace, folder), **arguments)
+
+    folder = click.option(
+        "--folder", type=click.Path(path_type=Path), default=FOLDER, show_default=True, metavar="FOLDER",
+        help="Where `earmark azure init` wrote its files.",
+    )  # fmt: skip
+    return folder(_workspace(run))
+
+
+def _workspace(function: Callable[..., int]) -> Callable[..., int]:
     for name, words in (
         ("workspace", "The workspace's name."),
         ("group", "Its resource group."),
         ("subscription", "The subscription's id."),
     ):
-        function = click.option(f"--{name}", default="", metavar="NAME", help=f"{words} Found out by default.")(
-            function
-        )
+        add = click.option(f"--{name}", default="", metavar="NAME", help=f"{words} Found out by default.")
+        function = add(function)
     return function
-
-
-_folder = click.option(
-    "--folder", type=click.Path(path_type=Path), default=FOLDER, show_default=True, metavar="FOLDER",
-    help="Where `earmark azure init` wrote its files.",
-)  # fmt: skip
-
-
-def place_of(subscription: str, group: str, workspace: str, folder: Path = FOLDER) -> Place:
-    """Return the workspace that is meant. Raises `SettingError` where that cannot be found out."""
-    from earmark.cloud.azure.place import Place, known_place
-
-    return known_place(Place(subscription, group, workspace), folder.absolute().parent)
 
 
 def say(text: str) -> None:
@@ -60,7 +77,7 @@ def say(text: str) -> None:
 
 @command("init", "earmark azure init", azure, short="Write the files that Azure ML needs.")
 @click.argument("folder", type=click.Path(path_type=Path), default=FOLDER)
-@_place
+@_workspace
 @click.option("--recipe", metavar="NAME|FILE", default="default", help="The recipe that goes with jobs.")
 @click.option("--earmark", metavar="REQUIREMENT", help="By which pip installs Earmark there; found out by default.")
 @click.option("--torch", is_flag=True, help="Install PyTorch there as well, for a cnn.")
@@ -82,7 +99,7 @@ def init(
     from earmark.cloud.azure.place import CONFIG, Place, find_place
     from earmark.recipe import load_recipe
 
-    found, sources = find_place(Place(subscription, group, workspace), folder.absolute().parent)
+    found, sources = find_place(Place(subscription, group, workspace), folder)
     needed, note = requirement(torch)
     written = write_folder(folder, files(found, load_recipe(recipe).to_toml(), earmark or needed), force)
     if as_json:
@@ -97,7 +114,7 @@ def init(
         if name in found.missing:
             click.echo(f"Fill in   {name} in {folder / CONFIG}: it could not be found out")
         else:
-            click.echo(f"{name.capitalize():<14}{on_one_line(value)} ({on_one_line(sources[name])})")
+            click.echo(f"{name.capitalize():<13} {on_one_line(value)} ({on_one_line(sources[name])})")
     if note and earmark is None:
         click.echo(f"Note      {note}")
     click.echo("Next      earmark azure validate" + f" {folder}" * (folder != FOLDER))
@@ -146,11 +163,10 @@ def validate(folder: Path, as_json: bool) -> int:
 @click.option("--dry-run", is_flag=True, help="Print the job and what it may cost; submit nothing.")
 @click.option("--hours", type=float, metavar="H", help="How long you think one training takes, for --dry-run.")
 @click.option("--price-per-hour", type=float, metavar="X", help="Of one machine, for --dry-run.")
-@_folder
-@_place
+@place
 def submit(
-    recipe: str, folder: Path, subscription: str, group: str, workspace: str, no_stream: bool, dry_run: bool,
-    hours: float | None, price_per_hour: float | None, **asked: Any,
+    recipe: str, where: Where, no_stream: bool, dry_run: bool, hours: float | None,
+    price_per_hour: float | None, **asked: Any,
 ) -> int:  # fmt: skip
     """Run a recipe there, and follow its log.
 
@@ -169,14 +185,13 @@ def submit(
     ready.can_train()
     order, made = Order(**asked), load_recipe(recipe)
     if dry_run:
-        found = draft(made, order, folder, hours, price_per_hour)
+        found = draft(made, order, where.folder, hours, price_per_hour)
         click.echo(found.text, nl=False)
         say(f"Would upload  {', '.join(found.uploads)}")
         say(f"Would cost    {found.cost}")
         say(f"The same here {found.here}")
         return 0
-    place = place_of(subscription, group, workspace, folder)
-    sent = send(made, order, folder, place, say)
+    sent = send(made, order, where.folder, where(), say)
     click.echo(f"Job       {sent.name} ({sent.status})")
     click.echo(f"Studio    {sent.studio}")
     if no_stream:
@@ -203,28 +218,26 @@ def _follow(client: Any, name: str) -> int:
 
 @command("stream", "earmark azure stream calm_bird_x1y2z3", azure, short="Follow a job's log.")
 @click.argument("job")
-@_folder
-@_place
-def stream(job: str, folder: Path, subscription: str, group: str, workspace: str) -> int:
+@place
+def stream(job: str, where: Where) -> int:
     """Follow the log of a job until it ends.
 
     Exit code 1 when the job failed; the last it said is shown then. Ctrl-C stops following; the job goes on.
     """
     from earmark.cloud.azure.client import connect
 
-    return _follow(connect(place_of(subscription, group, workspace, folder)), job)
+    return _follow(connect(where()), job)
 
 
 @command("cancel", "earmark azure cancel calm_bird_x1y2z3", azure, short="Stop a job.")
 @click.argument("job")
-@_folder
-@_place
-def cancel(job: str, folder: Path, subscription: str, group: str, workspace: str) -> int:
+@place
+def cancel(job: str, where: Where) -> int:
     """Ask a job to end. What it has written stays; submitted again under another name it begins anew."""
     from earmark.cloud.azure.client import connect
     from earmark.cloud.azure.follow import cancel as stop
 
-    status = stop(connect(place_of(subscription, group, workspace, folder)), job)
+    status = stop(connect(where()), job)
     click.echo(f"The job {job} was asked to end; it is {status} now.")
     return 0
 
@@ -232,14 +245,13 @@ def cancel(job: str, folder: Path, subscription: str, group: str, workspace: str
 @command("download", "earmark azure download calm_bird_x1y2z3", azure, short="Bring a job's run folder here.")
 @click.argument("job")
 @options.runs
-@_folder
-@_place
-def download(job: str, runs: Path, folder: Path, subscription: str, group: str, workspace: str) -> int:
+@place
+def download(job: str, runs: Path, where: Where) -> int:
     """Bring the run folder of a job here, as if it had been trained here."""
     from earmark.cloud.azure.client import connect
     from earmark.cloud.azure.download import download as fetch
 
-    found = fetch(connect(place_of(subscription, group, workspace, folder)), job, runs)
+    found = fetch(connect(where()), job, runs)
     for path in found:
         click.echo(f"Run       {path}")
     click.echo(f"Next      earmark report {found[0]} -o report.html")
@@ -250,9 +262,8 @@ def download(job: str, runs: Path, folder: Path, subscription: str, group: str, 
 @click.argument("path", metavar="FOLDER|URI")
 @click.option("--name", default="sounds", show_default=True, metavar="NAME", help="What it is called there.")
 @click.option("--version", default="1", show_default=True, metavar="N", help="Which version of it this is.")
-@_folder
-@_place
-def data(path: str, name: str, version: str, folder: Path, subscription: str, group: str, workspace: str) -> int:
+@place
+def data(path: str, name: str, version: str, where: Where) -> int:
     """Upload a data set, under a name that jobs call it by.
 
     Of a URI such as azureml://… or https://…blob.core.windows.net/…, only the address is kept.
@@ -260,39 +271,39 @@ def data(path: str, name: str, version: str, folder: Path, subscription: str, gr
     from earmark.cloud.azure.assets import register_data
     from earmark.cloud.azure.client import connect
 
-    called = register_data(connect(place_of(subscription, group, workspace, folder)), name, path, version, say)
+    called = register_data(connect(where()), name, path, version, say)
     click.echo(f"Data      {called}")
     click.echo(f"Next      earmark azure submit recipe.toml --data {called}")
     return 0
 
 
-@command("register", "earmark azure register model.earmark --name birds", azure, short="Keep a model there.")
+@command("register", "earmark azure register model.earmark", azure, short="Keep a model there.")
 @click.argument("model", type=click.Path(path_type=Path), metavar="MODEL.earmark")
-@click.option("--name", default="earmark-model", show_default=True, metavar="NAME", help="What it is called there.")
-@click.option("--version", default="", metavar="N", help="Which version; the next by default.")
-@_folder
-@_place
-def register(
-    model: Path, name: str, version: str, folder: Path, subscription: str, group: str, workspace: str
-) -> int:
-    """Keep a model in the workspace, with its labels and its test score as tags."""
-    from earmark.cloud.azure.assets import register_model
-    from earmark.cloud.azure.client import connect
+@place
+def register(model: Path, where: Where) -> int:
+    """Keep a model in the workspace, with its labels and its test score as tags.
 
-    called = register_model(connect(place_of(subscription, group, workspace, folder)), model, name, version)
-    click.echo(f"Model     {called}")
+    Its name there is the file's, and its version follows from what is in it: the same file is kept once.
+    """
+    from earmark.cloud.azure.client import connect
+    from earmark.cloud.azure.serving import register as keep
+    from earmark.predict import Predictor
+
+    Predictor.open(model)  # before anybody is asked
+    kept = keep(connect(where()), model, lambda stage, text: say(f"{stage:<10}{text}"))
+    click.echo(f"Model     {kept.reference}")
+    click.echo(f"Next      earmark azure deploy {model} ENDPOINT")
     return 0
 
 
 @command("compute", "earmark azure compute azure/compute.yml", azure, short="Make a cluster.")
 @click.argument("file", type=click.Path(path_type=Path), default=FOLDER / "compute.yml")
-@_folder
-@_place
-def compute(file: Path, folder: Path, subscription: str, group: str, workspace: str) -> int:
+@place
+def compute(file: Path, where: Where) -> int:
     """Make the cluster that FILE names; it has no machines, and costs nothing, until a job comes."""
     from earmark.cloud.azure.assets import make_compute
     from earmark.cloud.azure.client import connect
 
-    name = make_compute(connect(place_of(subscription, group, workspace, folder)), file)
+    name = make_compute(connect(where()), file)
     click.echo(f"Compute   {name} is there.")
     return 0

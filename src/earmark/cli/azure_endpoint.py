@@ -13,6 +13,8 @@ from earmark.cli.azure import azure, place
 from earmark.cli.frame import command
 from earmark.errors import SettingError, UnknownNameError
 
+__all__ = ["azure"]  # with all of its commands
+
 FORMATS = ("table", "json", "jsonl", "csv")
 _OF_BATCH = ("compute", "mini_batch")  # what only a batch endpoint reads
 _OF_ONLINE = ("instance_type", "traffic", "body", "seconds")

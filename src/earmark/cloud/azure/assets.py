@@ -1,4 +1,4 @@
-"""What is kept in a workspace by name and version: data sets, models, computes."""
+"""What a workspace is given before a job can run: data sets, and computes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from earmark.bundle import SUFFIX, read_bundle
 from earmark.cloud.azure.client import quiet, sdk
 from earmark.cloud.azure.faults import spoken
 from earmark.cloud.azure.names import checked
@@ -14,8 +13,6 @@ from earmark.cloud.azure.upload import unfit, uploads
 from earmark.errors import PathError, SettingError
 from earmark.files import size_text
 from earmark.readers.listing import count
-
-_LONGEST = 256  # characters of a tag's value
 
 
 def register_data(client: Any, name: str, path: str, version: str, tell: Callable[[str], None]) -> str:
@@ -45,39 +42,6 @@ def register_data(client: Any, name: str, path: str, version: str, tell: Callabl
             Data(name=name, version=version or None, path=path, type=ml.constants.AssetTypes.URI_FOLDER)
         )
     return f"azureml:{made.name}:{made.version}"
-
-
-def register_model(client: Any, bundle: Path, name: str, version: str) -> str:
-    """Register a bundle as a model of the workspace, with what it is in its tags; return by what it is called."""
-    ml = sdk()
-    checked("model", name)
-    if bundle.suffix != SUFFIX:
-        raise PathError(f"{bundle} is no model of Earmark's, whose names end with {SUFFIX}.")
-    about = read_bundle(bundle)
-    from azure.ai.ml.entities import Model
-
-    with spoken("registering the model"), quiet():
-        made = client.models.create_or_update(
-            Model(
-                name=name, version=version or None, path=str(bundle), type=ml.constants.AssetTypes.CUSTOM_MODEL,
-                tags=tags_of(about), description="A classifier by Earmark.",
-            )
-        )  # fmt: skip
-    return f"azureml:{made.name}:{made.version}"
-
-
-def tags_of(bundle: Any) -> dict[str, str]:
-    """Return what a model is found by: its labels, its model, its score on clips that it had not heard."""
-    told = bundle.provenance
-    test = told.get("test", {})
-    tags = {
-        "earmark.labels": ", ".join(bundle.labels),
-        "earmark.model": ", ".join(str(member.model.get("name", "")) for member in bundle.members),
-        "earmark.data": str(told.get("data", {}).get("name", "")),
-        "earmark.split": str(told.get("split", {}).get("rule", "")),
-        **{f"earmark.test.{name}": f"{value:.4g}" for name, value in test.items() if isinstance(value, int | float)},
-    }
-    return {name: value[:_LONGEST] for name, value in tags.items() if value}
 
 
 def make_compute(client: Any, file: Path) -> str:

@@ -23,8 +23,6 @@ def sdk() -> Any:
         import azure.identity
     except ImportError:
         raise MissingExtraError("earmark azure", "azure", "azure-ai-ml") from None
-    # Notes to its own makers, such as that a class is an experiment.
-    logging.getLogger("azure").setLevel(logging.CRITICAL)
     return azure.ai.ml
 
 
@@ -87,11 +85,21 @@ def known_compute(client: Any, name: str) -> Any:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep what the SDK writes on stderr while it works to itself: colours and empty lines."""
-    with redirect_stderr(io.StringIO()):
-        yield
+    """Keep what the SDK says while it works to itself: colours, empty lines, and that a class is an experiment."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with redirect_stderr(io.StringIO()):
+            yield
+    finally:
+        logging.disable(before)
 
 
 def link(url: str | None) -> str:
     """Return a job's page in the studio, without the tenant's id."""
     return re.sub(r"&tid=[^&]*", "", url or "")
+
+
+def status_of(job: Any) -> str:
+    """Return how a job stands, such as ``"Running"``."""
+    return str(getattr(job.status, "value", job.status))

@@ -9,7 +9,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from earmark.cloud.azure.client import quiet
+from earmark.cloud.azure.client import quiet, status_of
 from earmark.cloud.azure.faults import spoken
 from earmark.cloud.azure.follow import ENDED, job_of
 from earmark.errors import JobError, PathError
@@ -29,9 +29,9 @@ def download(client: Any, name: str, to: Path) -> list[Path]:
         When a folder of the name is there already.
     """
     job = job_of(client, name)
-    if job.status not in ENDED:
+    if status_of(job) not in ENDED:
         raise JobError(
-            f"The job {name} has not ended: it is {job.status}. Follow it with: earmark azure stream {name}"
+            f"The job {name} has not ended: it is {status_of(job)}. Follow it with: earmark azure stream {name}"
         )
     to.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".download-", dir=to) as temporary:
@@ -41,7 +41,7 @@ def download(client: Any, name: str, to: Path) -> list[Path]:
         found = sorted(path.parent for path in Path(temporary).rglob(STATE) if _is_run(path))
         if not found:
             raise JobError(
-                f"The job {name} is {job.status} and left no run folder. Read its log with: earmark azure stream {name}"
+                f"The job {name} is {status_of(job)} and left no run folder. Read its log with: earmark azure stream {name}"
             )
         # Of several processes that trained one network together, the first one's says it all.
         first = [path for path in found if path.parent.name == "rank-0"] or found

@@ -12,13 +12,14 @@ from typing import Any
 from earmark.cloud.azure.client import sdk
 from earmark.cloud.azure.packages import conda
 from earmark.cloud.azure.place import CONFIG, Place
+from earmark.cloud.azure.serving import BATCH as FILES_OF_BATCH
+from earmark.cloud.azure.serving import IMAGE
 from earmark.cloud.azure.work import COMMAND, code_command, pipeline, sweep
 
 SCHEMA = "https://azuremlschemas.azureedge.net/latest/{}.schema.json"
 CODE, SCORE = "code", "score"
 RECIPE = "recipe.toml"
-IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:latest"
-ENVIRONMENT, SERVING = "earmark", "earmark-serving"
+ENVIRONMENT, SERVING, BATCH = "earmark", "earmark-serving", "earmark-batch"
 # What never belongs in an upload, whatever else lies in the folder.
 IGNORED = (
     ".env*", "*.env", ".venv*/", "venv/", "*.pem", "*.key", "*.pfx", "*.p12", "id_rsa*", "id_ed25519*", ".ssh/",
@@ -48,6 +49,10 @@ def files(place: Place, recipe: str, requirement: str) -> dict[str, str]:
             "name": SERVING, "version": "1", "image": IMAGE, "conda_file": "conda-serving.yml",
         }),
         "conda-serving.yml": _yml("", "what is installed there", conda(SERVING, requirement, serving=True)),
+        "batch.yml": _yml("environment", "where batch endpoints run", {
+            "name": BATCH, "version": "1", "image": IMAGE, "conda_file": "conda-batch.yml",
+        }),
+        "conda-batch.yml": _yml("", "what is installed there", _batch(requirement)),
         "compute.yml": _yml("amlCompute", "a cluster that is empty, and costs nothing, when nothing runs", _cluster("cpu-cluster", "dedicated")),
         "compute-spot.yml": _yml("amlCompute", "the same from what is left over: cheaper, and taken away at times", _cluster("cpu-spot", "low_priority")),
         "data.yml": _yml("data", "the data set; `earmark azure data FOLDER` uploads it under this name", {
@@ -75,12 +80,12 @@ def files(place: Place, recipe: str, requirement: str) -> dict[str, str]:
         }),
         "batch-deployment.yml": _yml("modelBatchDeployment", "what works through them", {
             "name": "blue", "endpoint_name": "earmark-archive", "type": "model", "model": "azureml:earmark-model:1",
-            "environment": f"azureml:{ENVIRONMENT}:1", "compute": "azureml:cpu-cluster",
+            "environment": f"azureml:{BATCH}:1", "compute": "azureml:cpu-cluster",
             "code_configuration": {"code": SCORE, "scoring_script": "score_batch.py"},
-            "resources": {"instance_count": 1},
             "settings": {
-                "mini_batch_size": 200, "max_concurrency_per_instance": 2, "output_action": "summary_only",
-                "error_threshold": -1, "retry_settings": {"max_retries": 3, "timeout": 600},
+                "instance_count": 1, "mini_batch_size": 1_000, "max_concurrency_per_instance": 1,
+                "output_action": "summary_only", "error_threshold": -1,
+                "retry_settings": {"max_retries": 3, "timeout": 3_600},
             },
         }),
         f"{CODE}/{RECIPE}": recipe,
@@ -114,6 +119,12 @@ def dump(value: Any) -> str:
 def _yml(schema: str, about: str, value: dict[str, Any]) -> str:
     head = {"$schema": SCHEMA.format(schema)} if schema else {}
     return f"# {about[:1].upper()}{about[1:]}.\n{dump({**head, **value})}"
+
+
+def _batch(requirement: str) -> dict[str, Any]:
+    spec = conda(BATCH, requirement, serving=True)
+    spec["dependencies"][-1]["pip"] += FILES_OF_BATCH
+    return spec
 
 
 def _cluster(name: str, tier: str) -> dict[str, Any]:

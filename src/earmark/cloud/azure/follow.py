@@ -10,9 +10,9 @@ from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
-from earmark.cloud.azure.client import link, quiet
+from earmark.cloud.azure.client import link, quiet, status_of
 from earmark.cloud.azure.faults import spoken, translated
-from earmark.errors import CloudError, JobError
+from earmark.errors import JobError
 
 ENDED = ("Completed", "Failed", "Canceled", "NotResponding")
 _TAIL = 12  # lines of a failed job's log
@@ -78,25 +78,26 @@ def stream(client: Any, name: str, tell: Callable[[str], None]) -> Any:
             raise translated(error, "reading the log") from error
     sys.stdout.flush()
     job = job_of(client, name)
-    if job.status == "Completed" and not log.lines:  # it had ended before
+    if status_of(job) == "Completed" and not log.lines:  # it had ended before
         for line in last_lines(client, name, None):
             tell(line)
-    return ended_well(job, last_lines(client, name, _TAIL) if job.status != "Completed" else [])
+    return ended_well(job, last_lines(client, name, _TAIL) if status_of(job) != "Completed" else [])
 
 
 def ended_well(job: Any, tail: list[str]) -> Any:
     """Return a job that has completed. Raises `JobError` with the last lines of its log for another."""
-    if job.status == "Completed":
+    status = status_of(job)
+    if status == "Completed":
         return job
-    if job.status == "Canceled":
+    if status == "Canceled":
         raise JobError(f"The job {job.name} was cancelled.")
-    if job.status not in ENDED:
+    if status not in ENDED:
         raise JobError(
-            f"The job {job.name} has not ended: it is {job.status}. Follow it with: earmark azure stream {job.name}"
+            f"The job {job.name} has not ended: it is {status}. Follow it with: earmark azure stream {job.name}"
         )
     last = next((line for line in reversed(tail) if line.strip()), "")
     said = f" The last it said: {last.strip()}" if last else " It left no log."
-    raise JobError(f"The job {job.name} failed.{said} More: {link(job.studio_url)}")
+    raise JobError(f"The job {job.name} is {status.lower()}.{said} More: {link(job.studio_url)}")
 
 
 def last_lines(client: Any, name: str, count: int | None) -> list[str]:
@@ -114,11 +115,9 @@ def last_lines(client: Any, name: str, count: int | None) -> list[str]:
 def cancel(client: Any, name: str) -> str:
     """Ask a job to end; return how it stands then."""
     job = job_of(client, name)
-    if job.status in ENDED:
-        raise JobError(f"The job {name} has ended already: it is {job.status}.")
+    if status_of(job) in ENDED:
+        raise JobError(f"The job {name} has ended already: it is {status_of(job)}.")
     with spoken("cancelling the job"), quiet():
         client.jobs.begin_cancel(name)
-    return str(job_of(client, name).status)
+    return status_of(job_of(client, name))
 
-
-__all__ = ["ENDED", "CloudError", "cancel", "ended_well", "job_of", "last_lines", "stream"]

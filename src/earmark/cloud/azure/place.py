@@ -65,8 +65,13 @@ def find_place(
 ) -> tuple[Place, dict[str, str]]:
     """Return a workspace as far as it can be found out, and where each part was found.
 
-    Asked one after the other: what is given, the environment, ``azure/config.json``, Azure ML's own ``config.json``
-    in the folder and those above it, and the settings of the ``az`` command line.
+    Asked one after the other: what is given, the environment, ``config.json`` in the folder, Azure ML's own in those
+    above it, and the settings of the ``az`` command line.
+
+    Parameters
+    ----------
+    folder
+        The one that `earmark azure init` writes.
 
     Raises
     ------
@@ -92,7 +97,7 @@ def known_place(given: Place, folder: Path) -> Place:
         parts = ", ".join(f"the {'resource ' * (name == 'group')}{name}" for name in place.missing)
         flags = " ".join(f"--{name} …" for name in place.missing)
         raise SettingError(
-            f"Which workspace? Not known: {parts}. Fill in {folder / FOLDER / CONFIG}, or type {flags}."
+            f"Which workspace? Not known: {parts}. Fill in {folder / CONFIG}, or type {flags}."
         )
     return place
 
@@ -103,8 +108,8 @@ def _asked(folder: Path, environment: Mapping[str, str]) -> Iterator[tuple[str, 
         for name, variables in _VARIABLES.items()
     }
     yield "the environment", Place(**values)
-    yield _of_config(folder / FOLDER / CONFIG)
-    for above in (folder.absolute(), *folder.absolute().parents):
+    yield _of_config(folder / CONFIG)
+    for above in folder.absolute().parents:
         for path in (above / CONFIG, above / ".azureml" / CONFIG):
             yield _of_config(path)
     home = Path(environment.get("AZURE_CONFIG_DIR") or Path.home() / ".azure")

@@ -24,6 +24,7 @@ Say = Callable[[str, str], None]  # with a stage of the work, and what to say of
 IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:latest"
 BATCH = ("azureml-core", "azureml-dataset-runtime[fuse]")  # what hands out the files of a batch job
 _PIECE = 2**20
+_TAG = 500  # characters of a tag's value
 _NEWS = 60  # seconds from one word to the next
 
 
@@ -86,7 +87,7 @@ def register(ml: Any, model: Path, say: Say) -> Registered:
         say("Model", f"{made.name}, version {made.version}, is there already")
         return made
     with quietly(), spoken("registering the model"):
-        tags = {"earmark": version("earmark"), "sha256": whole, "labels": ", ".join(bundle.labels)[:500]}
+        tags = {"earmark": version("earmark"), "sha256": whole, **tags_of(bundle)}
         ml.models.create_or_update(
             Model(path=str(model), name=made.name, version=made.version, type="custom_model", tags=tags)
         )
@@ -111,6 +112,20 @@ def environment(name: str, earmark: str, batch: bool = False) -> Any:
         spec["dependencies"][-1]["pip"] += BATCH
     stands_for = hashlib.sha256(json.dumps([IMAGE, spec]).encode()).hexdigest()[:12]
     return Environment(name=name, version=stands_for, image=IMAGE, conda_file=spec)
+
+
+def tags_of(bundle: Any) -> dict[str, str]:
+    """Return what a model is found by: its labels, its model, its score on clips that it had not heard."""
+    told = bundle.provenance
+    test = told.get("test", {})
+    tags = {
+        "labels": ", ".join(bundle.labels),
+        "earmark.model": ", ".join(str(member.model.get("name", "")) for member in bundle.members),
+        "earmark.data": str(told.get("data", {}).get("name", "")),
+        "earmark.split": str(told.get("split", {}).get("rule", "")),
+        **{f"earmark.test.{name}": f"{value:.4g}" for name, value in test.items() if isinstance(value, int | float)},
+    }
+    return {name: value[:_TAG] for name, value in tags.items() if value}
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from earmark.cloud.azure.client import connect, known_compute, link, quiet, sdk
+from earmark.cloud.azure.client import connect, known_compute, link, quiet, sdk, status_of
 from earmark.cloud.azure.cost import Cost
 from earmark.cloud.azure.faults import spoken
 from earmark.cloud.azure.files import dump
@@ -77,7 +77,7 @@ def submit(
         tell(f"Uploading {', '.join(name for _, name in uploads(code))}")
         with spoken("submitting the job"), quiet():
             sent = client.jobs.create_or_update(job)
-    return Submitted(sent.name, link(sent.studio_url), str(sent.status), made.here, client)
+    return Submitted(sent.name, link(sent.studio_url), status_of(sent), made.here, client)
 
 
 def _made(recipe: Recipe, order: Order, folder: Path, code: Path) -> Made:
