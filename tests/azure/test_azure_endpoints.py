@@ -186,12 +186,12 @@ def test_a_batch_endpoint_works_through_a_folder(cloud, run, tone_model, tone_se
     ).stdout)  # fmt: skip
     assert told["compute"] == "cpu-cluster"
     from certificates import ACCOUNT  # noqa: F401
-    from standin.entrance import CONTAINER, trusted
+    from standin.entrance import trusted
 
     with BlobServiceClient.from_connection_string(
         cloud.azurite.connection_string, **trusted(cloud)
     ) as service:
-        client = service.get_container_client(CONTAINER)
+        client = service.get_container_client(cloud.container)
         for path in sorted(tone_set.glob("*.wav")):
             client.upload_blob(f"archive/{path.name}", path.read_bytes())
         client.upload_blob("archive/broken.wav", b"RIFF and no more")

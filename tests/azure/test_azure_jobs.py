@@ -122,15 +122,6 @@ def test_no_secret_no_data_and_no_cache_is_uploaded(azure, standin, place, tone_
     assert str(tone_set).encode() not in staged
 
 
-def test_data_with_a_secret_in_it_is_not_uploaded(azure, place):
-    (place / "clips").mkdir()
-    (place / "clips/.env").write_text("KEY=1")
-    assert azure("data", "clips", code=2).stderr == (
-        "error: .env would be uploaded from clips, and its name is that of a secret. Move it away, or name it in"
-        " clips/.amlignore.\n"
-    )
-
-
 def contents(standin: StandIn) -> list[tuple[str, bytes]]:
     """What Azurite holds, each under CONTAINER/NAME."""
     from azure.storage.blob import BlobServiceClient
@@ -170,9 +161,11 @@ def test_a_failing_job_shows_the_end_of_its_log(azure, place, tone_set):
     (place / "empty/readme.txt").write_text("no sound in here")
     azure("data", "empty")
     done = azure("submit", "recipe.toml", "--name", "first", code=1)
-    assert "error: The pattern" in done.stdout or "error: " in done.stdout
     last = done.stdout.strip().splitlines()[-1]
-    assert done.stderr.splitlines()[-1].startswith(f"error: The job first is failed. The last it said: {last} More: https://ml.azure.com/runs/first")
+    assert last.startswith("error: ")  # what `earmark run` says there
+    assert done.stderr.splitlines()[-1].startswith(
+        f"error: The job first failed. The last it said: {last} More: https://ml.azure.com/runs/first"
+    )
     told = azure("download", "first", code=1).stderr
     assert told == (
         "error: The job first is Failed and left no run folder. Read its log with: earmark azure stream first\n"

@@ -6,14 +6,12 @@ import base64
 import json
 import re
 import time
-from contextlib import suppress
 from typing import Any
 
 from certificates import ACCOUNT
 
 from standin.server import SCOPE, SUBSCRIPTION, TENANT, WORKSPACE, Answer, Asked, StandIn, refusal
 
-CONTAINER = "azureml"
 LIFE = 3_600  # seconds that a token holds
 
 
@@ -71,16 +69,14 @@ def trusted(standin: StandIn) -> dict[str, str]:
 
 def furnish(standin: StandIn) -> None:
     """Put in what every workspace has, and two computes."""
-    from azure.core.exceptions import ResourceExistsError
     from azure.storage.blob import BlobServiceClient
 
     with (
         BlobServiceClient.from_connection_string(
             standin.azurite.connection_string, **trusted(standin)
-        ) as service,
-        suppress(ResourceExistsError),
+        ) as service
     ):
-        service.create_container(CONTAINER)
+        service.create_container(standin.container)
     standin.resources[SCOPE.lower()] = {
         "id": SCOPE, "name": WORKSPACE, "location": "westeurope",
         "type": "Microsoft.MachineLearningServices/workspaces", "kind": "Default", "tags": {},
@@ -96,7 +92,7 @@ def furnish(standin: StandIn) -> None:
         standin.resources[path.lower()] = {
             "id": path, "name": name, "type": "Microsoft.MachineLearningServices/workspaces/datastores",
             "properties": {
-                "datastoreType": "AzureBlob", "accountName": ACCOUNT, "containerName": CONTAINER,
+                "datastoreType": "AzureBlob", "accountName": ACCOUNT, "containerName": standin.container,
                 "endpoint": standin.azurite.suffix, "protocol": "https", "isDefault": name == "workspaceblobstore",
                 "credentials": {"credentialsType": "AccountKey"}, "tags": {}, "properties": {},
             },

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from standin.entrance import CONTAINER, trusted
+from standin.entrance import trusted
 from standin.resources import stored
 from standin.server import SCOPE, Answer, Asked, StandIn, refusal
 
@@ -140,7 +140,7 @@ class Job:
         """Bring what lies below an address in Azurite."""
         found = re.search(r"/paths/(.*)$", uri)
         if found:
-            container, prefix = CONTAINER, found[1]
+            container, prefix = self.standin.container, found[1]
         else:
             container, _, prefix = uri.split("://", 1)[1].split("/", 1)[1].partition("/")
         prefix = prefix.rstrip("/")
@@ -153,7 +153,7 @@ class Job:
 
     def _upload(self, path: Path, name: str) -> None:
         with self._service() as service:
-            service.get_blob_client(CONTAINER, name).upload_blob(path.read_bytes(), overwrite=True)
+            service.get_blob_client(self.standin.container, name).upload_blob(path.read_bytes(), overwrite=True)
 
     def _upload_folder(self, folder: Path, prefix: str) -> None:
         for path in sorted(folder.rglob("*")):

@@ -6,6 +6,7 @@ import json
 import re
 import threading
 import traceback
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -94,6 +95,7 @@ class StandIn:
     storage_key: str = KEY  # that clients are given
     lock: Any = field(default_factory=threading.RLock)
     port: int = 0
+    container: str = field(default_factory=lambda: f"azureml-{uuid.uuid4().hex[:12]}")  # of its datastores
 
     @property
     def url(self) -> str:

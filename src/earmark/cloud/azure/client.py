@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import re
+import socket
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
 from typing import Any
+from urllib.parse import urlsplit
 
-from earmark.cloud.azure.faults import spoken
+from earmark.cloud.azure.faults import no_network, spoken
 from earmark.cloud.azure.place import Place
 from earmark.errors import CloudError, MissingExtraError, UnknownNameError
 
+_MANAGEMENT = "https://management.azure.com"
 _PATIENCE = 5  # seconds for a connection; without a network it is not had in a hundred either
 
 
@@ -35,7 +40,7 @@ def connect(place: Place) -> Any:
         Where there is no network, nobody is signed in, or the workspace is not there.
     """
     ml = sdk()
-    from azure.core.exceptions import ResourceNotFoundError
+    from azure.core.exceptions import ClientAuthenticationError, ResourceNotFoundError
     from azure.identity import DefaultAzureCredential
 
     quick = {"retry_total": 0, "connection_timeout": _PATIENCE}
@@ -48,7 +53,21 @@ def connect(place: Place) -> Any:
             client.workspaces.get(place.workspace)
         except ResourceNotFoundError as error:
             raise _absent(place, error) from None
+        except ClientAuthenticationError:
+            _reached()  # without a network nobody can sign in either
+            raise
     return client
+
+
+def _reached() -> None:
+    """Raise `CloudError` where Azure cannot be reached; behind a proxy that is not known."""
+    if urllib.request.getproxies().get("https"):
+        return
+    parts = urlsplit(os.environ.get("ARM_CLOUD_METADATA_URL") or _MANAGEMENT)
+    try:
+        socket.create_connection((parts.hostname or "", parts.port or 443), _PATIENCE).close()
+    except OSError as error:
+        raise CloudError(no_network("asking for the workspace", str(error))) from None
 
 
 def _absent(place: Place, error: Any) -> CloudError:
@@ -81,6 +100,24 @@ def known_compute(client: Any, name: str) -> Any:
             f"The workspace has no compute '{name}', and no other. Make one with: earmark azure compute"
         )
     raise UnknownNameError("compute", name, names)
+
+
+def known_data(client: Any, name: str) -> None:
+    """Raise `CloudError` where a data set that a job names, ``azureml:NAME:VERSION``, is not in the workspace."""
+    from azure.core.exceptions import ResourceNotFoundError
+
+    found = re.fullmatch(r"azureml:([^:/@]+)(?::([^:/@]+)|@(\w+))", name)
+    if not found:  # an address, or what the SDK refuses itself
+        return
+    own, version, label = found.groups()
+    with spoken("asking for the data"), quiet():
+        try:
+            client.data.get(own, version=version) if version else client.data.get(own, label=label)
+        except ResourceNotFoundError:
+            more = f" --version {version}" if version and version != "1" else ""
+            raise CloudError(
+                f"The workspace has no data set {name}. Upload it with: earmark azure data FOLDER --name {own}{more}"
+            ) from None
 
 
 @contextmanager

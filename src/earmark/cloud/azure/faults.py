@@ -45,7 +45,7 @@ def translated(error: BaseException, doing: str) -> EarmarkError:
         what = "The sign-in to Azure has expired" if expired else "Azure does not know who is asking"
         return SignInError(f"{what}. Type: az login")
     if kinds & {"ServiceRequestError", "ServiceResponseError", "ConnectionError"}:
-        return CloudError(f"Azure cannot be reached while {doing}: {_network(said)}. Nothing was changed.")
+        return CloudError(no_network(doing, said))
     if status == 403:
         return _of_storage(code, said) or CloudError(
             f"Azure does not allow it while {doing} ({code or 'Forbidden'}): {said}. Ask the workspace's owner for the role"
@@ -97,8 +97,16 @@ def said_by(error: BaseException) -> str:
     return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
 
 
+def no_network(doing: str, said: str) -> str:
+    """Return the sentence for a connection that is not had, and why.
+
+    >>> no_network("asking for the workspace", "[Errno 111] Connection refused")
+    'Azure cannot be reached while asking for the workspace: the connection is refused. Nothing was changed.'
+    """
+    return f"Azure cannot be reached while {doing}: {_network(said)}. Nothing was changed."
+
+
 def _network(said: str) -> str:
-    """Return why there is no connection, in a word or two."""
     for sign, words in (
         ("resolve", "its name is not known here (is there a network?)"),
         ("Name or service", "its name is not known here (is there a network?)"),

@@ -97,7 +97,8 @@ def ended_well(job: Any, tail: list[str]) -> Any:
         )
     last = next((line for line in reversed(tail) if line.strip()), "")
     said = f" The last it said: {last.strip()}" if last else " It left no log."
-    raise JobError(f"The job {job.name} is {status.lower()}.{said} More: {link(job.studio_url)}")
+    how = "failed" if status == "Failed" else "does not respond any more"
+    raise JobError(f"The job {job.name} {how}.{said} More: {link(job.studio_url)}")
 
 
 def last_lines(client: Any, name: str, count: int | None) -> list[str]:

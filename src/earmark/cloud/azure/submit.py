@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from earmark.cloud.azure.client import connect, known_compute, link, quiet, sdk, status_of
+from earmark.cloud.azure.client import connect, known_compute, known_data, link, quiet, sdk, status_of
 from earmark.cloud.azure.cost import Cost
 from earmark.cloud.azure.faults import spoken
 from earmark.cloud.azure.files import dump
@@ -74,6 +74,8 @@ def submit(
         client = connect(place)
         if made.compute:
             known_compute(client, made.compute)
+        if given := dict(made.job.get("inputs") or {}).get("data"):
+            known_data(client, str(given["path"]))
         tell(f"Uploading {', '.join(name for _, name in uploads(code))}")
         with spoken("submitting the job"), quiet():
             sent = client.jobs.create_or_update(job)
