@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from earmark.cli import options
+from earmark.cli.azure import azure
 from earmark.cli.compare_models import compare_models
 from earmark.cli.evaluate_events import evaluate_events
 from earmark.cli.export import export
@@ -382,3 +383,4 @@ app.add_command(suspects)
 app.add_command(relabel)
 app.add_command(labels)
 app.add_command(store)
+app.add_command(azure)
