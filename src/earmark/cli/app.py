@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from earmark.cli import options
-from earmark.cli.azure import azure
+from earmark.cli.azure_endpoint import azure
 from earmark.cli.compare_models import compare_models
 from earmark.cli.evaluate_events import evaluate_events
 from earmark.cli.export import export

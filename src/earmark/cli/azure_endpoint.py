@@ -9,9 +9,11 @@ from typing import Any
 import click
 
 from earmark.cli import options
-from earmark.cli.azure import azure, place
+from earmark.cli.azure import _folder, _place, azure, place_of
 from earmark.cli.frame import command
 from earmark.errors import SettingError, UnknownNameError
+
+__all__ = ["azure"]  # with the commands of this file
 
 FORMATS = ("table", "json", "jsonl", "csv")
 _OF_BATCH = ("compute", "mini_batch")  # what only a batch endpoint reads
@@ -19,7 +21,9 @@ _OF_ONLINE = ("instance_type", "traffic", "body", "seconds")
 _INSTANCE = "Standard_DS3_v2"
 
 
-@command("deploy", "earmark azure deploy model.earmark city-sounds", azure)
+@command(
+    "deploy", "earmark azure deploy model.earmark city-sounds", azure, short="Put a model behind an address."
+)
 @click.argument("model", type=click.Path(path_type=Path), metavar="MODEL.earmark")
 @click.argument("name")
 @click.option("--instance-type", metavar="SIZE", help=f"The machines; {_INSTANCE} by default.")
@@ -40,11 +44,12 @@ _INSTANCE = "Standard_DS3_v2"
     "--mini-batch", type=int, metavar="FILES", help="Of --batch: what a machine is given at a time."
 )
 @click.option("--earmark", "requirement", metavar="REQUIREMENT", help="By which pip installs Earmark there.")
-@place
+@_folder
+@_place
 @options.as_json
 def deploy(
-    model: Path, name: str, batch: bool, instances: int, requirement: str | None, as_json: bool, where: Any,
-    **choices: Any,
+    model: Path, name: str, batch: bool, instances: int, requirement: str | None, as_json: bool, folder: Path,
+    subscription: str, group: str, workspace: str, **choices: Any,
 ) -> int:  # fmt: skip
     """Put a model behind an address that answers with what `earmark predict` says.
 
@@ -70,7 +75,7 @@ def deploy(
     say = sayer()
     if note:
         say("", note)
-    done = work(connect(where()), say, earmark)
+    done = work(connect(place_of(subscription, group, workspace, folder)), say, earmark)
     if as_json:
         from earmark.cli.show import print_json
 
@@ -114,7 +119,7 @@ def _batch(model: Path, name: str, instances: int, choices: dict[str, Any]) -> t
     return work, f"Give it files: earmark azure invoke {name} --batch azureml:SOUNDS:1"
 
 
-@command("invoke", "earmark azure invoke city-sounds siren.wav", azure)
+@command("invoke", "earmark azure invoke city-sounds siren.wav", azure, short="Say what an endpoint hears.")
 @click.argument("name")
 @click.argument("paths", nargs=-1, metavar="PATH...")
 @click.option("--deployment", metavar="NAME", help="Which one shall answer, whatever their shares.")
@@ -125,10 +130,11 @@ def _batch(model: Path, name: str, instances: int, choices: dict[str, Any]) -> t
     metavar="DATA",
     help="Start a job over a data asset, azureml:NAME:VERSION, or a folder azureml://…",
 )
-@place
+@_folder
+@_place
 def invoke(
     name: str, paths: tuple[str, ...], deployment: str | None, style: str, as_json: bool, batch: str | None,
-    where: Any,
+    folder: Path, subscription: str, group: str, workspace: str,
 ) -> int:  # fmt: skip
     """Say what an endpoint hears in files and folders of this machine.
 
@@ -152,14 +158,14 @@ def invoke(
     if batch is not None:
         from earmark.cloud.azure.batch import start
 
-        click.echo(start(connect(where()), name, batch))
+        click.echo(start(connect(place_of(subscription, group, workspace, folder)), name, batch))
         return 0
     from earmark.cli.predictions import write
     from earmark.cloud.azure.invoke import invoke as ask
     from earmark.predict import expand
 
     found = expand(paths)
-    answers = iter(ask(connect(where()), name, found, deployment))
+    answers = iter(ask(connect(place_of(subscription, group, workspace, folder)), name, found, deployment))
     first = next(answers, None)  # whose labels a table is as wide as
     labels = list(getattr(first, "scores", {}))
 
@@ -171,11 +177,16 @@ def invoke(
     return write(style, results(), labels)
 
 
-@command("traffic", "earmark azure traffic city-sounds blue=10 green=90", azure)
+@command(
+    "traffic", "earmark azure traffic city-sounds blue=10 green=90", azure, short="Share out its requests."
+)
 @click.argument("name")
 @click.argument("shares", nargs=-1, required=True, metavar="DEPLOYMENT=PERCENT...")
-@place
-def traffic(name: str, shares: tuple[str, ...], where: Any) -> int:
+@_folder
+@_place
+def traffic(
+    name: str, shares: tuple[str, ...], folder: Path, subscription: str, group: str, workspace: str
+) -> int:
     """Give the deployments of an endpoint their shares of the requests."""
     given = {}
     for share in shares:
@@ -189,16 +200,19 @@ def traffic(name: str, shares: tuple[str, ...], where: Any) -> int:
     from earmark.cloud.azure.endpoint import check_shares, give_traffic
 
     check_shares(name, given)
-    found = give_traffic(connect(where()), name, given, sayer())
+    found = give_traffic(connect(place_of(subscription, group, workspace, folder)), name, given, sayer())
     click.echo(", ".join(f"{deployment} {percent} %" for deployment, percent in sorted(found.items())))
     return 0
 
 
-@command("delete-endpoint", "earmark azure delete-endpoint city-sounds --yes", azure)
+@command(
+    "delete-endpoint", "earmark azure delete-endpoint city-sounds --yes", azure, short="Delete an endpoint."
+)
 @click.argument("name")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@place
-def delete_endpoint(name: str, yes: bool, where: Any) -> int:
+@_folder
+@_place
+def delete_endpoint(name: str, yes: bool, folder: Path, subscription: str, group: str, workspace: str) -> int:
     """Delete an endpoint with its deployments, so that it costs nothing any more.
 
     Models stay in the workspace.
@@ -209,7 +223,7 @@ def delete_endpoint(name: str, yes: bool, where: Any) -> int:
     if not yes and not click.confirm(f"Delete {name}, so that nobody can ask it any more?", err=True):
         click.echo("Nothing was deleted.", err=True)
         return 1
-    delete(connect(where()), name, sayer())
+    delete(connect(place_of(subscription, group, workspace, folder)), name, sayer())
     click.echo(f"{name} is deleted.")
     return 0
 
