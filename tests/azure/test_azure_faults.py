@@ -46,7 +46,9 @@ def azure(standin: StandIn, names: Path, place: Path, earmark: Run) -> Run:
 def test_an_expired_token(azure, standin):
     from standin.server import refusal
 
-    expired = refusal(401, "ExpiredAuthenticationToken", "The access token expiry UTC time is earlier than now.")
+    expired = refusal(
+        401, "ExpiredAuthenticationToken", "The access token expiry UTC time is earlier than now."
+    )
     standin.faults.append(("GET .*/workspaces/sounds-ws$", expired))
     assert azure("submit", "recipe.toml") == "The sign-in to Azure has expired. Type: az login\n"
 
@@ -55,7 +57,10 @@ def test_nobody_is_signed_in(azure, standin):
     from standin.server import Answer
 
     standin.token_fault = Answer({"error": "invalid_request", "error_description": "Identity not found"}, 400)
-    assert azure("submit", "recipe.toml", PATH="/nowhere") == "Azure does not know who is asking. Type: az login\n"
+    assert (
+        azure("submit", "recipe.toml", PATH="/nowhere")
+        == "Azure does not know who is asking. Type: az login\n"
+    )
 
 
 def test_a_missing_workspace(azure):
@@ -101,7 +106,10 @@ def test_no_network(azure):
         IDENTITY_ENDPOINT="https://127.0.0.1:9/msi", PATH="/nowhere",
     )  # fmt: skip
     assert time.monotonic() - began < 10
-    assert said == "Azure cannot be reached while asking for the workspace: the connection is refused. Nothing was changed.\n"
+    assert (
+        said
+        == "Azure cannot be reached while asking for the workspace: the connection is refused. Nothing was changed.\n"
+    )
 
 
 def test_storage_that_refuses_the_key(azure, standin, place):
@@ -118,9 +126,15 @@ def test_no_permission(azure, standin):
     from standin.resources import stored
     from standin.server import SCOPE, refusal
 
-    stored(standin, f"{SCOPE}/data/sounds/versions/1", {"properties": {"dataType": "uri_folder", "dataUri": "azureml://x"}})
+    stored(
+        standin,
+        f"{SCOPE}/data/sounds/versions/1",
+        {"properties": {"dataType": "uri_folder", "dataUri": "azureml://x"}},
+    )
 
-    denied = refusal(403, "AuthorizationFailed", "The client does not have authorization to perform action 'jobs/write'.")
+    denied = refusal(
+        403, "AuthorizationFailed", "The client does not have authorization to perform action 'jobs/write'."
+    )
     standin.faults.append(("PUT .*/codes/", denied))
     standin.faults.append(("POST .*/codes/", denied))
     assert azure("submit", "recipe.toml") == (

@@ -60,7 +60,11 @@ def submitted(standin: StandIn, name: str) -> dict[str, Any]:
 def figures(run: Path) -> dict[str, Any]:
     """What a run measured, without what depends on when and where it ran."""
     report = json.loads((run / "report.json").read_text())
-    return {name: report[name] for name in ("test", "leakage", "per_class", "confusion", "skipped") if name in report}
+    return {
+        name: report[name]
+        for name in ("test", "leakage", "per_class", "confusion", "skipped")
+        if name in report
+    }
 
 
 def test_from_init_to_the_downloaded_run(azure, standin, place, tone_set, earmark):
@@ -71,7 +75,9 @@ def test_from_init_to_the_downloaded_run(azure, standin, place, tone_set, earmar
     assert "files are as Azure takes them." in azure("validate").stdout
     assert "Data      azureml:sounds:1" in azure("data", tone_set).stdout
     done = azure("submit", "recipe.toml", "--name", "first")
-    assert done.stdout.startswith("Job       first (Starting)\nStudio    https://ml.azure.com/runs/first?wsid=/subscriptions/")
+    assert done.stdout.startswith(
+        "Job       first (Starting)\nStudio    https://ml.azure.com/runs/first?wsid=/subscriptions/"
+    )
     assert "Split     grouped: " in done.stdout  # the job's own log
     assert "experimental" not in done.stdout + done.stderr
     assert done.stdout.endswith("Done      first is completed.\nNext      earmark azure download first\n")
@@ -82,7 +88,9 @@ def test_from_init_to_the_downloaded_run(azure, standin, place, tone_set, earmar
     (here,) = (place / "here").iterdir()
     assert figures(run) == figures(here)
     assert figures(run)["test"]["accuracy"] > 0
-    assert sorted(p.name for p in run.iterdir()) == sorted(p.name for p in here.iterdir() if p.name != ".lock")
+    assert sorted(p.name for p in run.iterdir()) == sorted(
+        p.name for p in here.iterdir() if p.name != ".lock"
+    )
     assert (run / "predictions.csv").read_bytes() == (here / "predictions.csv").read_bytes()
     # What ran there is what runs here, with its data and its run folder where Azure ML puts them.
     assert submitted(standin, "first")["command"] == (
@@ -93,7 +101,10 @@ def test_from_init_to_the_downloaded_run(azure, standin, place, tone_set, earmar
         f"error: runs/{run.name} is there already. Move it away, or give another folder with --runs.\n"
     )
     assert azure("stream", "first").stdout.endswith("Next      earmark azure download first\n")
-    assert azure("cancel", "first", code=1).stderr == "error: The job first has ended already: it is Completed.\n"
+    assert (
+        azure("cancel", "first", code=1).stderr
+        == "error: The job first has ended already: it is Completed.\n"
+    )
 
 
 def test_no_secret_no_data_and_no_cache_is_uploaded(azure, standin, place, tone_set):
@@ -113,7 +124,9 @@ def test_no_secret_no_data_and_no_cache_is_uploaded(azure, standin, place, tone_
     azure("submit", "recipe.toml", "--name", "first", "--no-stream")
     standin.jobs["first"].end()
     uploaded = {name: content for name, content in contents(standin) if name not in before}
-    (log,) = (name for name in uploaded if "/ExperimentRun/dcid.first/" in name)  # which the job wrote, not we
+    (log,) = (
+        name for name in uploaded if "/ExperimentRun/dcid.first/" in name
+    )  # which the job wrote, not we
     assert sorted(name.rsplit("/", 1)[1] for name in uploaded if name != log) == [
         ".amlignore", "one.wav", "recipe.toml",
     ]  # fmt: skip
@@ -141,7 +154,12 @@ def contents(standin: StandIn) -> list[tuple[str, bytes]]:
 
 
 def test_a_machine_that_is_taken_away_costs_nothing_but_time(azure, standin, place, tone_set, earmark):
-    recipe = (place / "recipe.toml").read_text().replace("epochs = 12", "epochs = 400").replace("patience = ", "patience = 0 #")
+    recipe = (
+        (place / "recipe.toml")
+        .read_text()
+        .replace("epochs = 12", "epochs = 400")
+        .replace("patience = ", "patience = 0 #")
+    )
     (place / "recipe.toml").write_text(recipe)
     azure("init")
     azure("data", tone_set)
@@ -173,7 +191,12 @@ def test_a_failing_job_shows_the_end_of_its_log(azure, place, tone_set):
 
 
 def test_ctrl_c_leaves_the_job_running(azure, standin, surroundings, place, tone_set):
-    (place / "recipe.toml").write_text((place / "recipe.toml").read_text().replace("epochs = 12", "epochs = 100000").replace("patience = ", "patience = 0 #"))
+    (place / "recipe.toml").write_text(
+        (place / "recipe.toml")
+        .read_text()
+        .replace("epochs = 12", "epochs = 100000")
+        .replace("patience = ", "patience = 0 #")
+    )
     azure("init")
     azure("data", tone_set)
     process = subprocess.Popen(

@@ -79,7 +79,9 @@ def say(text: str) -> None:
 @click.argument("folder", type=click.Path(path_type=Path), default=FOLDER)
 @_workspace
 @click.option("--recipe", metavar="NAME|FILE", default="default", help="The recipe that goes with jobs.")
-@click.option("--earmark", metavar="REQUIREMENT", help="By which pip installs Earmark there; found out by default.")
+@click.option(
+    "--earmark", metavar="REQUIREMENT", help="By which pip installs Earmark there; found out by default."
+)
 @click.option("--torch", is_flag=True, help="Install PyTorch there as well, for a cnn.")
 @click.option("--force", is_flag=True, help="Write also over files that you have changed.")
 @options.as_json
@@ -148,20 +150,33 @@ def validate(folder: Path, as_json: bool) -> int:
 
 @command("submit", "earmark azure submit recipe.toml", azure, short="Run a recipe there.")
 @click.argument("recipe", metavar="RECIPE.toml")
-@click.option("--data", default="", metavar="azureml:NAME:VERSION", help="The data; that of job.yml by default.")
+@click.option(
+    "--data", default="", metavar="azureml:NAME:VERSION", help="The data; that of job.yml by default."
+)
 @click.option("--compute", default="", metavar="NAME", help="The cluster; that of job.yml by default.")
-@click.option("--spot", is_flag=True, help="On the cluster of compute-spot.yml; goes on when it was taken away.")
+@click.option(
+    "--spot", is_flag=True, help="On the cluster of compute-spot.yml; goes on when it was taken away."
+)
 @options.change
 @click.option("--sweep", is_flag=True, help="Several trainings, of which the best is kept.")
-@click.option("--vary", multiple=True, metavar="TABLE.SETTING=A,B|LOW..HIGH", help="What a sweep tries; may be repeated.")
+@click.option(
+    "--vary",
+    multiple=True,
+    metavar="TABLE.SETTING=A,B|LOW..HIGH",
+    help="What a sweep tries; may be repeated.",
+)
 @click.option("--trials", type=int, default=12, show_default=True, help="Trainings of a sweep.")
-@click.option("--pipeline", is_flag=True, help="check, extract, train, evaluate; what has not changed is reused.")
+@click.option(
+    "--pipeline", is_flag=True, help="check, extract, train, evaluate; what has not changed is reused."
+)
 @click.option("--nodes", type=int, default=1, show_default=True, help="Machines that train one cnn together.")
 @click.option("--processes", type=int, default=1, show_default=True, help="On each of them; one a GPU.")
 @click.option("--name", default="", metavar="NAME", help="The job's; made up by default.")
 @click.option("--no-stream", is_flag=True, help="Do not wait for its end.")
 @click.option("--dry-run", is_flag=True, help="Print the job and what it may cost; submit nothing.")
-@click.option("--hours", type=float, metavar="H", help="How long you think one training takes, for --dry-run.")
+@click.option(
+    "--hours", type=float, metavar="H", help="How long you think one training takes, for --dry-run."
+)
 @click.option("--price-per-hour", type=float, metavar="X", help="Of one machine, for --dry-run.")
 @place
 def submit(
@@ -209,7 +224,9 @@ def _follow(client: Any, name: str) -> int:
         out = sys.stdout
         stream(client, name, lambda line: click.echo(on_one_line(line), file=out))
     except KeyboardInterrupt:
-        say(f"The job {name} goes on. Follow it again: earmark azure stream {name}   Stop it: earmark azure cancel {name}")
+        say(
+            f"The job {name} goes on. Follow it again: earmark azure stream {name}   Stop it: earmark azure cancel {name}"
+        )
         return 130
     click.echo(f"Done      {name} is completed.")
     click.echo(f"Next      earmark azure download {name}")

@@ -21,7 +21,9 @@ _OF_ONLINE = ("instance_type", "traffic", "body", "seconds")
 _INSTANCE = "Standard_DS3_v2"
 
 
-@command("deploy", "earmark azure deploy model.earmark city-sounds", azure)
+@command(
+    "deploy", "earmark azure deploy model.earmark city-sounds", azure, short="Put a model behind an address."
+)
 @click.argument("model", type=click.Path(path_type=Path), metavar="MODEL.earmark")
 @click.argument("name")
 @click.option("--instance-type", metavar="SIZE", help=f"The machines; {_INSTANCE} by default.")
@@ -116,7 +118,7 @@ def _batch(model: Path, name: str, instances: int, choices: dict[str, Any]) -> t
     return work, f"Give it files: earmark azure invoke {name} --batch azureml:SOUNDS:1"
 
 
-@command("invoke", "earmark azure invoke city-sounds siren.wav", azure)
+@command("invoke", "earmark azure invoke city-sounds siren.wav", azure, short="Say what an endpoint hears.")
 @click.argument("name")
 @click.argument("paths", nargs=-1, metavar="PATH...")
 @click.option("--deployment", metavar="NAME", help="Which one shall answer, whatever their shares.")
@@ -173,7 +175,9 @@ def invoke(
     return write(style, results(), labels)
 
 
-@command("traffic", "earmark azure traffic city-sounds blue=10 green=90", azure)
+@command(
+    "traffic", "earmark azure traffic city-sounds blue=10 green=90", azure, short="Share out its requests."
+)
 @click.argument("name")
 @click.argument("shares", nargs=-1, required=True, metavar="DEPLOYMENT=PERCENT...")
 @place
@@ -196,7 +200,9 @@ def traffic(name: str, shares: tuple[str, ...], where: Any) -> int:
     return 0
 
 
-@command("delete-endpoint", "earmark azure delete-endpoint city-sounds --yes", azure)
+@command(
+    "delete-endpoint", "earmark azure delete-endpoint city-sounds --yes", azure, short="Delete an endpoint."
+)
 @click.argument("name")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @place

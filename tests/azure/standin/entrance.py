@@ -32,16 +32,20 @@ def _part(value: dict[str, Any]) -> str:
     return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
 
 
+def web_token(resource: str) -> str:
+    """Return a token as Azure's look, for a service, that holds for an hour."""
+    until = int(time.time()) + LIFE
+    claims = {"aud": resource, "tid": TENANT, "exp": until, "oid": "0", "upn": "tests@localhost"}
+    return ".".join((_part({"alg": "none", "typ": "JWT"}), _part(claims), "c2ln"))
+
+
 def token(standin: StandIn, asked: Asked, found: re.Match[str]) -> Answer:
     """Give a token for whatever is asked, as a managed identity's endpoint does."""
     if standin.token_fault is not None:
         return standin.token_fault
     resource, until = asked.query["resource"][0], int(time.time()) + LIFE
-    claims = {"aud": resource, "tid": TENANT, "exp": until, "oid": "0", "upn": "tests@localhost"}
-    jwt = ".".join((_part({"alg": "none", "typ": "JWT"}), _part(claims), "c2ln"))
-    return Answer(
-        {"access_token": jwt, "expires_on": str(until), "resource": resource, "token_type": "Bearer"}
-    )
+    told = {"access_token": web_token(resource), "expires_on": str(until), "resource": resource}
+    return Answer({**told, "token_type": "Bearer"})
 
 
 def discovery(standin: StandIn, asked: Asked, found: re.Match[str]) -> Answer:
@@ -71,11 +75,9 @@ def furnish(standin: StandIn) -> None:
     """Put in what every workspace has, and two computes."""
     from azure.storage.blob import BlobServiceClient
 
-    with (
-        BlobServiceClient.from_connection_string(
-            standin.azurite.connection_string, **trusted(standin)
-        ) as service
-    ):
+    with BlobServiceClient.from_connection_string(
+        standin.azurite.connection_string, **trusted(standin)
+    ) as service:
         service.create_container(standin.container)
     standin.resources[SCOPE.lower()] = {
         "id": SCOPE, "name": WORKSPACE, "location": "westeurope",

@@ -153,7 +153,9 @@ class Job:
 
     def _upload(self, path: Path, name: str) -> None:
         with self._service() as service:
-            service.get_blob_client(self.standin.container, name).upload_blob(path.read_bytes(), overwrite=True)
+            service.get_blob_client(self.standin.container, name).upload_blob(
+                path.read_bytes(), overwrite=True
+            )
 
     def _upload_folder(self, folder: Path, prefix: str) -> None:
         for path in sorted(folder.rglob("*")):

@@ -90,6 +90,7 @@ class StandIn:
     faults: list[tuple[str, Answer]] = field(default_factory=list)
     jobs: dict[str, Any] = field(default_factory=dict)
     deployments: dict[str, Any] = field(default_factory=dict)  # of endpoints
+    tracked: Any = None  # what MLflow was told
     preempt_at: str = ""  # a glob in a job's outputs: when the first machine has that, it is taken away
     token_fault: Answer | None = None
     storage_key: str = KEY  # that clients are given
@@ -132,9 +133,9 @@ class StandIn:
 
 def routes() -> list[tuple[str, str, Handler]]:
     """Return all routes, the first that fits first."""
-    from standin import assets, endpoints, entrance, history, jobs, resources
+    from standin import assets, endpoints, entrance, history, jobs, resources, tracking
 
-    every = (entrance, assets, jobs, history, endpoints, resources)
+    every = (entrance, assets, jobs, history, endpoints, tracking, resources)
     return [route for subject in every for route in subject.ROUTES]
 
 

@@ -53,7 +53,9 @@ class Cost:
             known = "" if self.machine_hours is None else f" ({self.machine_hours:g} hours of machines)"
             return f"not known{known}: {said}. Type {' '.join(missing)} to have it worked out"
         parts = [f"{self.hours:g} h"]
-        parts += [f"{n} {what}" for n, what in ((self.machines, "machines"), (self.trials, "trials")) if n > 1]
+        parts += [
+            f"{n} {what}" for n, what in ((self.machines, "machines"), (self.trials, "trials")) if n > 1
+        ]
         return (
             f"{' × '.join(parts)} × {self.price:g} an hour = {self.total:.2f}, in your currency; starting the machines"
             " comes on top"

@@ -48,7 +48,9 @@ def download(client: Any, name: str, to: Path) -> list[Path]:
         wanted = {path: to / path.name for path in first}
         for place in wanted.values():
             if place.exists():
-                raise PathError(f"{place} is there already. Move it away, or give another folder with --runs.")
+                raise PathError(
+                    f"{place} is there already. Move it away, or give another folder with --runs."
+                )
         for path, place in wanted.items():
             (path / ".lock").unlink(missing_ok=True)
             shutil.move(path, place)

@@ -121,4 +121,3 @@ def cancel(client: Any, name: str) -> str:
     with spoken("cancelling the job"), quiet():
         client.jobs.begin_cancel(name)
     return status_of(job_of(client, name))
-

@@ -60,14 +60,22 @@ class Order:
 
     def __post_init__(self) -> None:
         if self.sweep and self.pipeline:
-            raise SettingError("--sweep and --pipeline do not go together: a sweep is of one training. Choose one.")
+            raise SettingError(
+                "--sweep and --pipeline do not go together: a sweep is of one training. Choose one."
+            )
         if self.vary and not self.sweep:
             raise SettingError("--vary says what a sweep tries. Type --sweep as well.")
         if self.pipeline and (self.nodes > 1 or self.processes > 1):
-            raise SettingError("The steps of a pipeline run on one machine each: leave out --nodes and --processes.")
+            raise SettingError(
+                "The steps of a pipeline run on one machine each: leave out --nodes and --processes."
+            )
         if self.spot and self.compute:
             raise SettingError(f"--spot takes the cluster of {FOLDER}/{_SPOT}: leave out --compute.")
-        for flag, value in (("--nodes", self.nodes), ("--processes", self.processes), ("--trials", self.trials)):
+        for flag, value in (
+            ("--nodes", self.nodes),
+            ("--processes", self.processes),
+            ("--trials", self.trials),
+        ):
             if value < 1:
                 raise SettingError(f"{flag} is {value}, but must be 1 or more.")
         if self.data and not self.data.startswith("azureml:"):
@@ -109,7 +117,9 @@ def make_job(recipe: Recipe, order: Order, folder: Path, code: Path) -> Made:
     base.pop("$schema", None)
     inputs = base.get("inputs") if isinstance(base.get("inputs"), dict) else {}
     assert isinstance(inputs, dict)
-    given = order.data or ("" if is_uri(recipe.data.path) else str(dict(inputs.get("data") or {}).get("path", "")))
+    given = order.data or (
+        "" if is_uri(recipe.data.path) else str(dict(inputs.get("data") or {}).get("path", ""))
+    )
     variables = stage(recipe, code, bool(given))
     _has_torch(changed, folder)
     base["code"] = str(code)
@@ -126,14 +136,21 @@ def make_job(recipe: Recipe, order: Order, folder: Path, code: Path) -> Made:
     base["tags"] = {**base.get("tags", {}), "earmark.model": recipe.model.name}
     if order.nodes * order.processes > 1:
         base = work.distributed(base, order.nodes, order.processes)
-    job = {JOB: lambda: base, SWEEP: lambda: _sweep(base, order, folder), PIPELINE: lambda: _pipeline(base, order)}[
-        order.kind
-    ]()
+    job = {
+        JOB: lambda: base,
+        SWEEP: lambda: _sweep(base, order, folder),
+        PIPELINE: lambda: _pipeline(base, order),
+    }[order.kind]()
     if order.name:
         job["name"] = order.name
     schema = {JOB: "commandJob", SWEEP: "sweepJob", PIPELINE: "pipelineJob"}[order.kind]
     named = str(job.get("compute") or dict(job.get("settings") or {}).get("default_compute") or "")
-    words = ["earmark", "run", "recipe.toml", *(word for change in order.changes for word in ("--set", change))]
+    words = [
+        "earmark",
+        "run",
+        "recipe.toml",
+        *(word for change in order.changes for word in ("--set", change)),
+    ]
     return Made({"$schema": SCHEMA.format(schema), **job}, named.removeprefix("azureml:"), shlex.join(words))
 
 
@@ -182,7 +199,9 @@ def _sweep(base: dict[str, Any], order: Order, folder: Path) -> dict[str, Any]:
         told = read_yml(folder / "sweep.yml").get("search_space") or {}
         space = {name.replace("__", "."): value for name, value in told.items()}
     if not space:
-        raise SettingError("The sweep tries nothing. Type --vary, such as --vary train.learning_rate=0.0001..0.01:log")
+        raise SettingError(
+            "The sweep tries nothing. Type --vary, such as --vary train.learning_rate=0.0001..0.01:log"
+        )
     return work.sweep(base, space, order.trials)
 
 

@@ -26,7 +26,8 @@ _ENDPOINT = Rule(
 )
 RULES = {
     "job": Rule(
-        r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}", "1 to 255 letters, digits, '-' or '_', the first a letter or a digit"
+        r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}",
+        "1 to 255 letters, digits, '-' or '_', the first a letter or a digit",
     ),
     "compute": Rule(
         r"[A-Za-z][A-Za-z0-9-]{1,30}[A-Za-z0-9]",

@@ -53,7 +53,11 @@ def conda(name: str, earmark: str, serving: bool = False) -> dict[str, Any]:
         earmark = re.sub(r"^earmark\[[^\]]*\]", "earmark[serve]", earmark)
     more = [_SERVER] if serving else [_pinned(package) for package in _TRACKING]
     pip = [earmark, *(f"{package}=={version}" for package, version in pins.items()), *more]
-    return {"name": name, "channels": ["conda-forge"], "dependencies": [f"python={sys.version_info[0]}.{sys.version_info[1]}", "pip", {"pip": pip}]}
+    return {
+        "name": name,
+        "channels": ["conda-forge"],
+        "dependencies": [f"python={sys.version_info[0]}.{sys.version_info[1]}", "pip", {"pip": pip}],
+    }
 
 
 def _pinned(package: str) -> str:

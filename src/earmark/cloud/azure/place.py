@@ -127,14 +127,20 @@ def _of_cli(path: Path) -> tuple[str, Place]:
     try:
         parser.read_string(_read(path))
     except configparser.Error as error:
-        raise SettingError(f"{path} is not a configuration file of az: {str(error).splitlines()[0]}.") from None
+        raise SettingError(
+            f"{path} is not a configuration file of az: {str(error).splitlines()[0]}."
+        ) from None
     defaults = parser["defaults"] if parser.has_section("defaults") else {}
     return str(path), Place(group=defaults.get("group", ""), workspace=defaults.get("workspace", ""))
 
 
 def _of_profile(path: Path) -> tuple[str, Place]:
     several = _json(path).get("subscriptions")
-    chosen = [s for s in several if isinstance(s, dict) and s.get("isDefault")] if isinstance(several, list) else []
+    chosen = (
+        [s for s in several if isinstance(s, dict) and s.get("isDefault")]
+        if isinstance(several, list)
+        else []
+    )
     return str(path), Place(subscription=_text(chosen[0].get("id")) if chosen else "")
 
 

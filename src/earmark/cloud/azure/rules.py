@@ -32,7 +32,10 @@ def parts(value: Value) -> Iterator[Value]:
     yield value
     for name in ("trial", "component"):
         if isinstance(value.get(name), Mapping):
-            yield {**{key: value[key] for key in ("inputs", "outputs", "search_space") if key in value}, **value[name]}
+            yield {
+                **{key: value[key] for key in ("inputs", "outputs", "search_space") if key in value},
+                **value[name],
+            }
     steps = value.get("jobs")
     if isinstance(steps, Mapping):
         for step in steps.values():
@@ -61,7 +64,11 @@ def compute(path: Path, value: Value) -> Iterator[str]:
     if isinstance(settings, Mapping):
         named.append(settings.get("default_compute"))
     for name in named:
-        if not isinstance(name, str) or name.startswith(("azureml:", "/", "${{")) or name in ("serverless", "local"):
+        if (
+            not isinstance(name, str)
+            or name.startswith(("azureml:", "/", "${{"))
+            or name in ("serverless", "local")
+        ):
             continue
         yield f"the compute '{name}' must be written azureml:{name}."
 
@@ -108,7 +115,9 @@ def names(path: Path, value: Value) -> Iterator[str]:
     kind = _KINDS.get(kind_of(value), "")
     if kind and isinstance(value.get("name"), str) and (why := wrong_name(kind, value["name"])):
         yield f"{why[0].lower()}{why[1:]}"
-    if isinstance(value.get("endpoint_name"), str) and (why := wrong_name("endpoint", value["endpoint_name"])):
+    if isinstance(value.get("endpoint_name"), str) and (
+        why := wrong_name("endpoint", value["endpoint_name"])
+    ):
         yield f"{why[0].lower()}{why[1:]}"
 
 

@@ -123,7 +123,11 @@ def tags_of(bundle: Any) -> dict[str, str]:
         "earmark.model": ", ".join(str(member.model.get("name", "")) for member in bundle.members),
         "earmark.data": str(told.get("data", {}).get("name", "")),
         "earmark.split": str(told.get("split", {}).get("rule", "")),
-        **{f"earmark.test.{name}": f"{value:.4g}" for name, value in test.items() if isinstance(value, int | float)},
+        **{
+            f"earmark.test.{name}": f"{value:.4g}"
+            for name, value in test.items()
+            if isinstance(value, int | float)
+        },
     }
     return {name: value[:_TAG] for name, value in tags.items() if value}
 

@@ -35,7 +35,9 @@ def stage(recipe: Recipe, to: Path, data: bool) -> dict[str, str]:
         _reachable(path)
     if log not in ("", "none"):
         if is_uri(log):
-            raise SettingError(f"The corrections {shown(log)} must be a file of this machine, to go with the job.")
+            raise SettingError(
+                f"The corrections {shown(log)} must be a file of this machine, to go with the job."
+            )
         write_atomically(to / _CORRECTIONS, Path(log).read_bytes())
         log = _CORRECTIONS
     there = replace(recipe, data=replace(recipe.data, path="" if data else path, corrections=log))
@@ -54,7 +56,9 @@ def stage(recipe: Recipe, to: Path, data: bool) -> dict[str, str]:
 
 def _reachable(path: str) -> None:
     if not path:
-        raise SettingError('The recipe names no data. Type --data azureml:NAME:VERSION, or write [data] path = "az://…".')
+        raise SettingError(
+            'The recipe names no data. Type --data azureml:NAME:VERSION, or write [data] path = "az://…".'
+        )
     if not is_uri(path):
         raise SettingError(
             f"The recipe's data is {path}, which is on this machine; the job runs on another. Upload it with:"

@@ -17,7 +17,18 @@ _SECRETS = (
     ".env", ".env.*", "*.env", "*.pem", "*.key", "*.pfx", "*.p12", "id_rsa*", "id_ed25519*", ".netrc", "kaggle.json",
     "credentials*", "*secret*", "*token*", "*.publishsettings",
 )  # fmt: skip
-_FOLDERS = (".venv*", "venv", ".ssh", ".azure", ".azureml", ".aws", ".kaggle", ".git", "__pycache__", ".cache")
+_FOLDERS = (
+    ".venv*",
+    "venv",
+    ".ssh",
+    ".azure",
+    ".azureml",
+    ".aws",
+    ".kaggle",
+    ".git",
+    "__pycache__",
+    ".cache",
+)
 _TEXT = 2**20  # bytes; what is larger is no file of keys
 _KEYS = re.compile(
     rb"AccountKey=[A-Za-z0-9+/=]{20}|-----BEGIN [A-Z ]*PRIVATE KEY|aws_secret_access_key\s*=|[?&]sig=[A-Za-z0-9%]{20}"

@@ -9,7 +9,7 @@ from typing import Any
 
 from earmark.cloud.azure.client import quiet, sdk
 from earmark.cloud.azure.faults import said_by
-from earmark.cloud.azure.files import CODE, RECIPE
+from earmark.cloud.azure.files import RECIPE
 from earmark.cloud.azure.place import CONFIG
 from earmark.cloud.azure.rules import RULES, filled_in, kind_of, parts
 from earmark.cloud.azure.upload import unfit
@@ -123,7 +123,11 @@ def _of_code(path: Path, part: Mapping[str, Any]) -> Iterator[str]:
     except EarmarkError as error:
         yield f"the recipe does not load: {error}"
         return
-    if "data.path=" not in part["command"] and "${{inputs.data}}" not in part["command"] and not is_uri(made.data.path):
+    if (
+        "data.path=" not in part["command"]
+        and "${{inputs.data}}" not in part["command"]
+        and not is_uri(made.data.path)
+    ):
         yield (
             f"the recipe's data is {made.data.path or 'not named'}, which the job cannot see. Give the job an input 'data'"
             " and the command --set data.path=${{inputs.data}}."

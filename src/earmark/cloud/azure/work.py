@@ -10,7 +10,17 @@ from typing import Any
 from earmark.errors import SettingError
 
 RUN, DATA = "${{outputs.run}}", "${{inputs.data}}"
-COMMAND = ("earmark", "run", "recipe.toml", "--set", f"data.path={DATA}", "--runs", RUN, "--progress", "plain")
+COMMAND = (
+    "earmark",
+    "run",
+    "recipe.toml",
+    "--set",
+    f"data.path={DATA}",
+    "--runs",
+    RUN,
+    "--progress",
+    "plain",
+)
 METRIC = "validation_accuracy"  # never a figure of the test part
 _SEVERAL = "rank-$RANK"  # each process has a run folder of its own
 
@@ -53,7 +63,9 @@ def distributed(job: dict[str, Any], nodes: int, processes: int) -> dict[str, An
     }  # fmt: skip
 
 
-def sweep(job: Mapping[str, Any], space: Mapping[str, Any], trials: int = 12, at_once: int = 4) -> dict[str, Any]:
+def sweep(
+    job: Mapping[str, Any], space: Mapping[str, Any], trials: int = 12, at_once: int = 4
+) -> dict[str, Any]:
     """Return a sweep job: the same command, with some settings of the recipe chosen by Azure ML.
 
     Parameters
@@ -160,7 +172,9 @@ def pipeline(job: Mapping[str, Any], changes: tuple[str, ...] = ()) -> dict[str,
     }  # fmt: skip
 
 
-def _step(name: str, line: str, inputs: dict[str, str], output: str, job: Mapping[str, Any]) -> dict[str, Any]:
+def _step(
+    name: str, line: str, inputs: dict[str, str], output: str, job: Mapping[str, Any]
+) -> dict[str, Any]:
     whole = {"train": "run", "evaluate": "evaluation"}.get(name)
     folder = {"type": "uri_folder"}
     modes = {"mode": "download"} if name in ("train", "evaluate") else {}
