@@ -60,7 +60,7 @@ $(VENV)-azure-serve/.serve: pyproject.toml
 	@touch $@
 
 test-azure: $(VENV)-azure/.azure $(VENV)-azure-serve/.serve .azurite/.azurite
-	EARMARK_AZURE_SERVE_PYTHON="$(abspath $(VENV)-azure-serve/bin/python)" $(VENV)-azure/bin/python -m pytest tests/azure -n auto --dist worksteal
+	EARMARK_AZURE_SERVE_PYTHON="$(abspath $(VENV)-azure-serve/bin/python)" $(VENV)-azure/bin/python -m pytest tests/azure -n auto --dist loadfile
 
 smoke-azure:
 	examples/smoke_azure.sh

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import re
 import shutil
 import tempfile
@@ -76,7 +77,7 @@ def register(ml: Any, model: Path, say: Say) -> Registered:
     whole = digest.hexdigest()
     stem = re.sub(r"[^A-Za-z0-9_-]+", "-", model.stem).strip("-_")[:200] or "model"
     made = Registered(stem, whole[:12], whole)
-    with spoken("asking for the model"):
+    with quietly(), spoken("asking for the model"):
         try:
             ml.models.get(made.name, version=made.version)
         except ResourceNotFoundError:
@@ -144,9 +145,14 @@ def code(script: str) -> Iterator[Any]:
 
 @contextmanager
 def quietly() -> Iterator[None]:
-    """Keep standard output for results: the SDK prints dots and bars there."""
-    with redirect_stdout(StringIO()):
-        yield
+    """Keep the dots of the SDK from standard output, and its notes to its own makers from standard error."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with redirect_stdout(StringIO()):
+            yield
+    finally:
+        logging.disable(before)
 
 
 def wait(poller: Any, doing: str, say: Say) -> Any:
