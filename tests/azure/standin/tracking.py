@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from azurite import KEY
 from certificates import ACCOUNT
 
-from standin.entrance import CONTAINER
 from standin.server import SCOPE, Answer, Asked, StandIn
 from tracking_server import Tracked
 
@@ -37,11 +36,11 @@ def room(standin: StandIn, asked: Asked, found: re.Match[str]) -> Answer:
     for each in asked.body["paths"]:
         name = f"ExperimentRun/dcid.{found['run']}/{each['path']}"
         sas = generate_blob_sas(
-            ACCOUNT, CONTAINER, name, account_key=KEY, permission=BlobSasPermissions(write=True, create=True, read=True),
+            ACCOUNT, standin.container, name, account_key=KEY, permission=BlobSasPermissions(write=True, create=True, read=True),
             start=datetime.now(UTC) - timedelta(minutes=5), expiry=datetime.now(UTC) + timedelta(hours=1),
         )  # fmt: skip
         places[each["path"]] = {
-            "contentUri": f"https://{ACCOUNT}.blob.{standin.azurite.suffix}/{CONTAINER}/{name}?{sas}",
+            "contentUri": f"https://{ACCOUNT}.blob.{standin.azurite.suffix}/{standin.container}/{name}?{sas}",
             "origin": "ExperimentRun", "container": f"dcid.{found['run']}", "path": each["path"],
         }  # fmt: skip
     return Answer({"artifacts": {}, "artifactContentInformation": places, "errors": {}})

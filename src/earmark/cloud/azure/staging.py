@@ -14,7 +14,7 @@ from earmark.files import write_atomically
 from earmark.recipe import Recipe
 from earmark.remote import is_uri, shown
 
-_CORRECTIONS, _ENCODERS = "corrections.jsonl", "encoders"
+CORRECTIONS, _ENCODERS = "corrections.jsonl", "encoders"
 
 
 def stage(recipe: Recipe, to: Path, data: bool) -> dict[str, str]:
@@ -38,8 +38,8 @@ def stage(recipe: Recipe, to: Path, data: bool) -> dict[str, str]:
             raise SettingError(
                 f"The corrections {shown(log)} must be a file of this machine, to go with the job."
             )
-        write_atomically(to / _CORRECTIONS, Path(log).read_bytes())
-        log = _CORRECTIONS
+        write_atomically(to / CORRECTIONS, Path(log).read_bytes())
+        log = CORRECTIONS
     there = replace(recipe, data=replace(recipe.data, path="" if data else path, corrections=log))
     write_atomically(to / RECIPE, there.to_toml().encode())
     write_atomically(to / ".amlignore", (ignore().replace("*.onnx\n", "")).encode())
