@@ -98,7 +98,8 @@ def test_the_steps_of_a_pipeline_run_one_after_the_other(place, tone_set):
         run(command, values, place / "code")
     (trained,), (judged,) = made["run"].iterdir(), made["evaluation"].iterdir()
     report = json.loads((trained / "report.json").read_text())
-    assert report["data"]["layout"] == "pattern" and (trained / "model.earmark").is_file()
+    assert report["data"]["layout"] == "pattern"
+    assert (trained / "model.earmark").is_file()
     assert len(json.loads((judged / "report.json").read_text())["folds"]) > 1
 
 
@@ -121,7 +122,9 @@ def test_a_sweep_varies_the_recipe(place, tone_set):
     run(job["trial"]["command"], values, place / "code")
     (made,) = (place / "run").iterdir()
     recipe = (made / "recipe.toml").read_text()
-    assert "learning_rate = 0.01\n" in recipe and "dropout = 0.3\n" in recipe and "epochs = 3\n" in recipe
+    assert "learning_rate = 0.01\n" in recipe
+    assert "dropout = 0.3\n" in recipe
+    assert "epochs = 3\n" in recipe
 
 
 def test_several_machines_have_pytorchs_variables_and_a_run_folder_each(place):
@@ -152,7 +155,8 @@ def test_the_sdk_takes_what_is_submitted(standin: StandIn, names: Path, place: P
     assert jobs["stepped"]["jobType"] == "Pipeline"
     assert list(jobs["stepped"]["jobs"]) == ["check", "extract", "train", "evaluate"]
     specs = [r["properties"]["componentSpec"] for p, r in standin.resources.items() if "/components/" in p]
-    assert len(specs) == 4 and all(str(spec["is_deterministic"]) == "True" for spec in specs)
+    assert len(specs) == 4
+    assert all(str(spec["is_deterministic"]) == "True" for spec in specs)
 
 
 @pytest.mark.parametrize(
@@ -180,13 +184,13 @@ def test_the_sdk_takes_what_is_submitted(standin: StandIn, names: Path, place: P
         ),
         (
             {"sweep": True, "vary": ("train.epoks=5,6",)},
-            "[train] has no setting 'epoks'. There are: epochs, batch_size, learning_rate, class_weights, patience, seed."
+            "[train] has no setting 'epoks'. There are: epochs, batch_size, learning_rate, class_weights, patience, seed."  # noqa: E501
             " Did you mean 'epochs'?",
         ),
-        ({"compute": "x_1"}, "The compute's name 'x_1' is not allowed. Azure takes 3 to 32 letters, digits or '-', the first a letter and the last no '-'."),
+        ({"compute": "x_1"}, "The compute's name 'x_1' is not allowed. Azure takes 3 to 32 letters, digits or '-', the first a letter and the last no '-'."),  # noqa: E501
         (
             {"changes": ("model.name=cnn",)},
-            "The recipe trains a cnn, but HERE/azure/conda.yml installs no torch. Type: earmark azure init --torch --force",
+            "The recipe trains a cnn, but HERE/azure/conda.yml installs no torch. Type: earmark azure init --torch --force",  # noqa: E501
         ),
     ],
 )  # fmt: skip
@@ -213,7 +217,7 @@ def test_data_that_a_job_cannot_see(place):
     with pytest.raises(SettingError) as caught:
         order(place)
     assert str(caught.value) == (
-        "The recipe's data https://me.blob.core.windows.net/a is named with a key, which everybody who sees the job could"
+        "The recipe's data https://me.blob.core.windows.net/a is named with a key, which everybody who sees the job could"  # noqa: E501
         " read. Take it out; the job signs in as its compute's managed identity."
     )
 

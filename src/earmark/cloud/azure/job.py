@@ -81,7 +81,8 @@ class Order:
                 raise SettingError(f"{flag} is {value}, but must be 1 or more.")
         if self.data and not self.data.startswith("azureml:"):
             raise SettingError(
-                f"--data is '{self.data}', but must be azureml:NAME:VERSION. Upload a folder with: earmark azure data FOLDER"
+                f"--data is '{self.data}', but must be azureml:NAME:VERSION. Upload a folder with: earmark azure data"
+                " FOLDER"
             )
         if self.name:
             checked("job", self.name)
@@ -116,8 +117,7 @@ def make_job(recipe: Recipe, order: Order, folder: Path, code: Path) -> Made:
     changed = _changed(recipe, order.changes)
     base = read_yml(folder / "job.yml")
     base.pop("$schema", None)
-    inputs = base.get("inputs") if isinstance(base.get("inputs"), dict) else {}
-    assert isinstance(inputs, dict)
+    inputs = dict(base.get("inputs") or {})
     given = order.data or (
         "" if is_uri(recipe.data.path) else str(dict(inputs.get("data") or {}).get("path", ""))
     )
@@ -187,10 +187,8 @@ def _environment(base: dict[str, Any], folder: Path) -> Any:
     if named != f"azureml:{own.get('name')}:{own.get('version')}":
         return named
     conda = own.get("conda_file")
-    return {
-        key: value for key, value in (("image", own.get("image")), ("conda_file", conda and read_yml(folder / str(conda))))
-        if value
-    }  # fmt: skip
+    made = {"image": own.get("image"), "conda_file": conda and read_yml(folder / str(conda))}
+    return {key: value for key, value in made.items() if value}
 
 
 def _sweep(base: dict[str, Any], order: Order, folder: Path, recipe: Recipe) -> dict[str, Any]:

@@ -45,10 +45,9 @@ def stage(recipe: Recipe, to: Path, data: bool) -> dict[str, str]:
     write_atomically(to / ".amlignore", (ignore().replace("*.onnx\n", "")).encode())
     encoders = [rung.feature for rung in recipe.rungs() if isinstance(rung.feature, Encoder)]
     for feature in encoders:
-        known = resolved(feature)
-        assert isinstance(known, Encoder)
+        weights = str(getattr(resolved(feature), "sha256", ""))
         (to / _ENCODERS).mkdir(exist_ok=True)
-        shutil.copyfile(folder() / f"{known.sha256}.onnx", to / _ENCODERS / f"{known.sha256}.onnx")
+        shutil.copyfile(folder() / f"{weights}.onnx", to / _ENCODERS / f"{weights}.onnx")
         if note_of(feature.encoder) is not None:
             shutil.copyfile(folder() / f"{feature.encoder}.json", to / _ENCODERS / f"{feature.encoder}.json")
     return {PLACE: _ENCODERS} if encoders else {}

@@ -176,18 +176,23 @@ def pipeline(
     data = {"data": "${{parent.inputs.data}}"}
     more = {**data, "features": "${{parent.jobs.extract.outputs.features}}"}
     steps = {
-        "check": (f"earmark check {seen} --progress plain --fix-manifest ${{{{outputs.manifest}}}}/clips.csv", data, "manifest"),
+        "check": (
+            f"earmark check {seen} --progress plain --fix-manifest ${{{{outputs.manifest}}}}/clips.csv",
+            data, "manifest",
+        ),
         "extract": (f"earmark extract {seen} {recipe} --progress plain --to ${{{{outputs.features}}}}", {
             **data, "checked": "${{parent.jobs.check.outputs.manifest}}",
         }, "features"),
-        "train": (f"{store} earmark run recipe.toml{sets} --set data.path={DATA} --runs {RUN} --progress plain", more, "run"),
+        "train": (
+            f"{store} earmark run recipe.toml{sets} --set data.path={DATA} --runs {RUN} --progress plain", more, "run",
+        ),
         "evaluate": (f"{store} earmark evaluate {seen} {recipe} --runs {RUN} --progress plain", more, "run"),
     }  # fmt: skip
     whole = {key: job[key] for key in ("display_name", "experiment_name") if key in job}
     compute = {"settings": {"default_compute": job["compute"]}} if "compute" in job else {}
     return {
         "type": "pipeline", **whole, "inputs": deepcopy(job.get("inputs", {})),
-        "outputs": {"run": {"type": "uri_folder", "mode": "rw_mount"}, "evaluation": {"type": "uri_folder", "mode": "rw_mount"}},
+        "outputs": {name: {"type": "uri_folder", "mode": "rw_mount"} for name in ("run", "evaluation")},
         **compute,
         "jobs": {name: _step(name, *step, job) for name, step in steps.items()},
     }  # fmt: skip
