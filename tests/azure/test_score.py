@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import json
 import shutil
 from collections.abc import Callable, Iterator
@@ -201,6 +202,25 @@ def test_noise_and_what_is_too_long_are_refused(server):
         " or a part of the recording."
     )
     assert server.post(sound()).status == 200  # after all that
+
+
+def chunked(server: Server, body: bytes) -> Answer:
+    """Send a body whose length is not told."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    try:
+        pieces = (body[i : i + 10_000] for i in range(0, len(body), 10_000))
+        connection.request("POST", "/score", pieces, {"Content-Type": "audio/wav"}, encode_chunked=True)
+        answer = connection.getresponse()
+        return Answer(answer.status, dict(answer.headers), answer.read())
+    finally:
+        connection.close()
+
+
+def test_a_body_of_unknown_length_is_read_and_bounded(server):
+    assert chunked(server, sound()).status == 200
+    assert told(chunked(server, b"x" * (2**20 + 100_000)))["detail"] == (
+        "A request may have 1 MiB. Send fewer files, compressed ones such as FLAC, or a part of the recording."
+    )
 
 
 def test_a_path_is_a_name_and_no_file_is_read_for_it(server, tmp_path):

@@ -308,6 +308,9 @@ def compare(a: Path, b: Path, as_json: bool) -> int:
     Each RUN is a folder that train or evaluate left, both of the same data set. They are compared on the clips that
     both tested, with whole recordings resampled. The first is A, the second B.
     """
+    from earmark.cli import ready
+
+    ready.can_judge()
     from earmark.cli.comparison import show
     from earmark.compare import compare as judge
 

@@ -23,6 +23,7 @@ EXPERIMENT = "earmark"
 _AT_ONCE = 200  # metrics in one message; Azure ML takes 250
 _PAUSE, _LONGEST_PAUSE = 1.0, 30.0  # seconds before what failed is tried again
 _LITTLE_HOPE = 15.0  # seconds
+_SLOWEST = 250_000  # bytes a second: a file is given so long, on top
 _REFUSED = ("INVALID_PARAMETER_VALUE", "BAD_REQUEST", "RESOURCE_DOES_NOT_EXIST", "PERMISSION_DENIED")
 
 
@@ -55,6 +56,7 @@ class Link:
     def __init__(self, uri: str, folder: Path, tags: Mapping[str, str]) -> None:
         self._uri, self._folder, self._tags = uri, folder, dict(tags)
         self._steps: deque[tuple[str, Step]] = deque()
+        self._large: dict[str, int] = {}  # bytes of files
         self._waiting: list[Reading] = []
         self._news, self._lock = threading.Event(), threading.Lock()
         self._ends, self._given_up, self._done = threading.Event(), threading.Event(), threading.Event()
@@ -94,6 +96,7 @@ class Link:
 
     def file(self, path: Path) -> None:
         """Send a file, which stays as it is until the end."""
+        self._large[path.name] = path.stat().st_size
         self._add(path.name, lambda client, run: client.log_artifact(run, str(path)))
 
     def end(self, status: str, seconds: float) -> tuple[str, str]:
@@ -110,7 +113,7 @@ class Link:
         self._moved = time.monotonic()
         self._ends.set()
         self._news.set()
-        while not self._done.wait(0.05) and time.monotonic() - self._moved < seconds:
+        while not self._done.wait(0.05) and time.monotonic() - self._moved < seconds + self._more():
             pass
         self._given_up.set()
         self._news.set()
@@ -147,6 +150,12 @@ class Link:
             if self._ends.is_set() and not self._left():
                 break
         self._done.set()
+
+    def _more(self) -> float:
+        """Return the seconds that the file takes which is under way, by a slow connection."""
+        with self._lock:
+            under_way = self._steps[0][0] if self._steps and self._where else ""
+        return self._large.get(under_way, 0) / _SLOWEST
 
     def _left(self) -> list[str]:
         """Return what has not been sent."""

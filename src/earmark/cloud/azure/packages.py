@@ -50,7 +50,7 @@ def conda(name: str, earmark: str, serving: bool = False) -> dict[str, Any]:
     pins = {package: version for package, version in versions().items() if package != "earmark"}
     if serving:
         pins = {package: pins[package] for package in pins if package not in ("onnx", "scikit-learn")}
-        earmark = re.sub(r"^earmark\[[^\]]*\]", "earmark[serve]", earmark)
+        earmark = re.sub(r"^earmark\[[^\]]*\]", "earmark", earmark)
     more = [_SERVER] if serving else [_pinned(package) for package in _TRACKING]
     pip = [earmark, *(f"{package}=={version}" for package, version in pins.items()), *more]
     return {

@@ -115,7 +115,10 @@ class Scorer:
     def _hear(self, sound: Sent | AudioError) -> list[dict[str, Any]] | AudioError:
         if isinstance(sound, AudioError):
             return sound
-        if self._owner != os.getpid() or not self._worker.alive:  # after a fork the pipes are another's
+        ours = self._owner == os.getpid()  # after a fork it is another's, who may still need it
+        if not (ours and self._worker.alive):
+            if ours:
+                self._worker.close()
             self._worker, self._owner = self._start(), os.getpid()
         seconds = self._settings.timeout
         found, late = _within(seconds, self._worker, self._told, sound)
