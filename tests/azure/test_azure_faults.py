@@ -117,7 +117,7 @@ def test_storage_that_refuses_the_key(azure, standin, place):
     (place / "clips").mkdir(exist_ok=True)
     (place / "clips/a.wav").write_bytes(os.urandom(100))
     assert azure("data", "clips") == (
-        "The workspace's storage refuses the key that it was asked with (InvalidAuthenticationInfo). The key may have been"
+        "The workspace's storage refuses the key that it was asked with (InvalidAuthenticationInfo). The key may have been"  # noqa: E501
         " changed: type az ml workspace sync-keys, or ask the workspace's owner.\n"
     )
 

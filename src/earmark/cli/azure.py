@@ -225,7 +225,8 @@ def _follow(client: Any, name: str) -> int:
         stream(client, name, lambda line: click.echo(on_one_line(line), file=out))
     except KeyboardInterrupt:
         say(
-            f"The job {name} goes on. Follow it again: earmark azure stream {name}   Stop it: earmark azure cancel {name}"
+            f"The job {name} goes on. Follow it again: earmark azure stream {name}   Stop it: earmark azure cancel"
+            f" {name}"
         )
         return 130
     click.echo(f"Done      {name} is completed.")

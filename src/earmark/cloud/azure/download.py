@@ -41,7 +41,8 @@ def download(client: Any, name: str, to: Path) -> list[Path]:
         found = sorted(path.parent for path in Path(temporary).rglob(STATE) if _is_run(path))
         if not found:
             raise JobError(
-                f"The job {name} is {status_of(job)} and left no run folder. Read its log with: earmark azure stream {name}"
+                f"The job {name} is {status_of(job)} and left no run folder. Read its log with: earmark azure stream"
+                f" {name}"
             )
         # Of several processes that trained one network together, the first one's says it all.
         first = [path for path in found if path.parent.name == "rank-0"] or found

@@ -48,8 +48,8 @@ def translated(error: BaseException, doing: str) -> EarmarkError:
         return CloudError(no_network(doing, said))
     if status == 403:
         return _of_storage(code, said) or CloudError(
-            f"Azure does not allow it while {doing} ({code or 'Forbidden'}): {said}. Ask the workspace's owner for the role"
-            " AzureML Data Scientist."
+            f"Azure does not allow it while {doing} ({code or 'Forbidden'}): {said}. Ask the workspace's owner for the"
+            " role AzureML Data Scientist."
         )
     if status == 404:
         return CloudError(f"Azure does not find it while {doing}: {said}.")
@@ -84,9 +84,9 @@ def _code(error: Any) -> str:
 
 
 def said_by(error: BaseException) -> str:
-    """Return the first sentences of what is said, on one line and without a key.
+    r"""Return the first sentences of what is said, on one line and without a key.
 
-    >>> said_by(ValueError("(NotFound) The run\\nwas not found.\\nCode: NotFound"))
+    >>> said_by(ValueError("(NotFound) The run\nwas not found.\nCode: NotFound"))
     'The run was not found'
     """
     text = str(getattr(error, "message", None) or error)

@@ -53,17 +53,25 @@ def files(place: Place, recipe: str, requirement: str) -> dict[str, str]:
             "name": BATCH, "version": "1", "image": IMAGE, "conda_file": "conda-batch.yml",
         }),
         "conda-batch.yml": _yml("", "what is installed there", _batch(requirement)),
-        "compute.yml": _yml("amlCompute", "a cluster that is empty, and costs nothing, when nothing runs", _cluster("cpu-cluster", "dedicated")),
-        "compute-spot.yml": _yml("amlCompute", "the same from what is left over: cheaper, and taken away at times", _cluster("cpu-spot", "low_priority")),
+        "compute.yml": _yml(
+            "amlCompute", "a cluster that is empty, and costs nothing, when nothing runs",
+            _cluster("cpu-cluster", "dedicated"),
+        ),
+        "compute-spot.yml": _yml(
+            "amlCompute", "the same from what is left over: cheaper, and taken away at times",
+            _cluster("cpu-spot", "low_priority"),
+        ),
         "data.yml": _yml("data", "the data set; `earmark azure data FOLDER` uploads it under this name", {
             "name": "sounds", "version": "1", "type": "uri_folder", "path": "../sounds",
         }),
         "job.yml": _yml("commandJob", "one training", _job()),
-        "sweep.yml": _yml("sweepJob", "several trainings, of which the best by its validation part is kept", sweep(_job(), {
+        "sweep.yml": _yml("sweepJob", "several trainings, the best kept by its validation part", sweep(_job(), {
             "train.learning_rate": {"type": "loguniform", "min_value": -9.2, "max_value": -4.6},
             "train.seed": {"type": "choice", "values": [0, 1, 2]},
         })),
-        "pipeline.yml": _yml("pipelineJob", "check, extract, train, evaluate; what has not changed is not done again", pipeline(_job())),
+        "pipeline.yml": _yml(
+            "pipelineJob", "check, extract, train, evaluate; what has not changed is not done again", pipeline(_job())
+        ),
         "endpoint.yml": _yml("managedOnlineEndpoint", "an address that answers at once", {
             "name": "earmark-sounds", "auth_mode": "key",
         }),

@@ -37,10 +37,9 @@ class _Log(io.TextIOBase):
             self._skip = False
         elif line == "Execution Summary":
             self._skip = True
-        elif not self._skip and (line.strip("=") or not line):
-            if line or self.lines:
-                self._tell(line)
-                self.lines += 1
+        elif not self._skip and (line.strip("=") or not line) and (line or self.lines):
+            self._tell(line)
+            self.lines += 1
 
 
 def job_of(client: Any, name: str) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,9 @@ from earmark.cloud.azure import work
 from earmark.cloud.azure.files import CODE, SCHEMA
 from earmark.cloud.azure.names import checked
 from earmark.cloud.azure.place import FOLDER
-from earmark.cloud.azure.staging import stage
+from earmark.cloud.azure.staging import CORRECTIONS, stage
 from earmark.cloud.azure.validate import read_yml
+from earmark.data import flags_of
 from earmark.errors import SettingError
 from earmark.recipe import Recipe
 from earmark.remote import is_uri
@@ -80,7 +81,8 @@ class Order:
                 raise SettingError(f"{flag} is {value}, but must be 1 or more.")
         if self.data and not self.data.startswith("azureml:"):
             raise SettingError(
-                f"--data is '{self.data}', but must be azureml:NAME:VERSION. Upload a folder with: earmark azure data FOLDER"
+                f"--data is '{self.data}', but must be azureml:NAME:VERSION. Upload a folder with: earmark azure data"
+                " FOLDER"
             )
         if self.name:
             checked("job", self.name)
@@ -115,8 +117,7 @@ def make_job(recipe: Recipe, order: Order, folder: Path, code: Path) -> Made:
     changed = _changed(recipe, order.changes)
     base = read_yml(folder / "job.yml")
     base.pop("$schema", None)
-    inputs = base.get("inputs") if isinstance(base.get("inputs"), dict) else {}
-    assert isinstance(inputs, dict)
+    inputs = dict(base.get("inputs") or {})
     given = order.data or (
         "" if is_uri(recipe.data.path) else str(dict(inputs.get("data") or {}).get("path", ""))
     )
@@ -138,8 +139,8 @@ def make_job(recipe: Recipe, order: Order, folder: Path, code: Path) -> Made:
         base = work.distributed(base, order.nodes, order.processes)
     job = {
         JOB: lambda: base,
-        SWEEP: lambda: _sweep(base, order, folder),
-        PIPELINE: lambda: _pipeline(base, order),
+        SWEEP: lambda: _sweep(base, order, folder, changed),
+        PIPELINE: lambda: _pipeline(base, order, changed),
     }[order.kind]()
     if order.name:
         job["name"] = order.name
@@ -186,13 +187,11 @@ def _environment(base: dict[str, Any], folder: Path) -> Any:
     if named != f"azureml:{own.get('name')}:{own.get('version')}":
         return named
     conda = own.get("conda_file")
-    return {
-        key: value for key, value in (("image", own.get("image")), ("conda_file", conda and read_yml(folder / str(conda))))
-        if value
-    }  # fmt: skip
+    made = {"image": own.get("image"), "conda_file": conda and read_yml(folder / str(conda))}
+    return {key: value for key, value in made.items() if value}
 
 
-def _sweep(base: dict[str, Any], order: Order, folder: Path) -> dict[str, Any]:
+def _sweep(base: dict[str, Any], order: Order, folder: Path, recipe: Recipe) -> dict[str, Any]:
     if order.vary:
         space = work.space_of(order.vary)
     else:
@@ -202,13 +201,17 @@ def _sweep(base: dict[str, Any], order: Order, folder: Path) -> dict[str, Any]:
         raise SettingError(
             "The sweep tries nothing. Type --vary, such as --vary train.learning_rate=0.0001..0.01:log"
         )
+    for setting, chosen in space.items():  # one of each, so that what cannot be is found now
+        recipe.with_values({setting: work.example_of(chosen)}).rungs()
     return work.sweep(base, space, order.trials)
 
 
-def _pipeline(base: dict[str, Any], order: Order) -> dict[str, Any]:
+def _pipeline(base: dict[str, Any], order: Order, recipe: Recipe) -> dict[str, Any]:
     if "data" not in base["inputs"]:
         raise SettingError("A pipeline needs its data as an input. Type --data azureml:NAME:VERSION")
-    return work.pipeline(deepcopy(base), order.changes)
+    log = recipe.data.corrections if recipe.data.corrections in ("", "none") else CORRECTIONS
+    flags = flags_of(replace(recipe.data, corrections=log))
+    return work.pipeline(deepcopy(base), order.changes, tuple(flags))
 
 
 def _has_torch(recipe: Recipe, folder: Path) -> None:

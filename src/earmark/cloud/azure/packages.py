@@ -34,8 +34,8 @@ def requirement(torch: bool = False) -> tuple[str, str]:
         at = f"{about['vcs_info']['vcs']}+{about['url']}@{about['vcs_info']['commit_id']}"
         return f"earmark[{extras}] @ {at}", ""
     return plain, (
-        f"Earmark was installed here from a folder; the job takes earmark {version} from the package index. If it is not"
-        f" there, give another source with --earmark, such as 'earmark[{extras}] @ git+https://…'."
+        f"Earmark was installed here from a folder; the job takes earmark {version} from the package index. If it is"
+        f" not there, give another source with --earmark, such as 'earmark[{extras}] @ git+https://…'."
     )
 
 

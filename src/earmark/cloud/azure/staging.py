@@ -14,7 +14,7 @@ from earmark.files import write_atomically
 from earmark.recipe import Recipe
 from earmark.remote import is_uri, shown
 
-_CORRECTIONS, _ENCODERS = "corrections.jsonl", "encoders"
+CORRECTIONS, _ENCODERS = "corrections.jsonl", "encoders"
 
 
 def stage(recipe: Recipe, to: Path, data: bool) -> dict[str, str]:
@@ -38,17 +38,16 @@ def stage(recipe: Recipe, to: Path, data: bool) -> dict[str, str]:
             raise SettingError(
                 f"The corrections {shown(log)} must be a file of this machine, to go with the job."
             )
-        write_atomically(to / _CORRECTIONS, Path(log).read_bytes())
-        log = _CORRECTIONS
+        write_atomically(to / CORRECTIONS, Path(log).read_bytes())
+        log = CORRECTIONS
     there = replace(recipe, data=replace(recipe.data, path="" if data else path, corrections=log))
     write_atomically(to / RECIPE, there.to_toml().encode())
     write_atomically(to / ".amlignore", (ignore().replace("*.onnx\n", "")).encode())
     encoders = [rung.feature for rung in recipe.rungs() if isinstance(rung.feature, Encoder)]
     for feature in encoders:
-        known = resolved(feature)
-        assert isinstance(known, Encoder)
+        weights = str(getattr(resolved(feature), "sha256", ""))
         (to / _ENCODERS).mkdir(exist_ok=True)
-        shutil.copyfile(folder() / f"{known.sha256}.onnx", to / _ENCODERS / f"{known.sha256}.onnx")
+        shutil.copyfile(folder() / f"{weights}.onnx", to / _ENCODERS / f"{weights}.onnx")
         if note_of(feature.encoder) is not None:
             shutil.copyfile(folder() / f"{feature.encoder}.json", to / _ENCODERS / f"{feature.encoder}.json")
     return {PLACE: _ENCODERS} if encoders else {}

@@ -58,7 +58,10 @@ def unfit(folder: Path, code: bool = True) -> Iterator[str]:
     if code and not (folder / _IGNORE).is_file():
         above = folder.parent / _IGNORE
         where = f"; {above} holds for nothing, because it is outside the folder" if above.is_file() else ""
-        yield f"the folder {folder} has no {_IGNORE}, so that whatever is in it is uploaded{where}. Type: earmark azure init"
+        yield (
+            f"the folder {folder} has no {_IGNORE}, so that whatever is in it is uploaded{where}. Type: earmark"
+            " azure init"
+        )
     files = uploads(folder)
     total = sum(path.stat().st_size for path, _ in files)
     for path, name in files:

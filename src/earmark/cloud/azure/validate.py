@@ -129,8 +129,8 @@ def _of_code(path: Path, part: Mapping[str, Any]) -> Iterator[str]:
         and not is_uri(made.data.path)
     ):
         yield (
-            f"the recipe's data is {made.data.path or 'not named'}, which the job cannot see. Give the job an input 'data'"
-            " and the command --set data.path=${{inputs.data}}."
+            f"the recipe's data is {made.data.path or 'not named'}, which the job cannot see. Give the job an input"
+            " 'data' and the command --set data.path=${{inputs.data}}."
         )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import shlex
+import tomllib
 from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
@@ -107,9 +109,6 @@ def space_of(texts: tuple[str, ...]) -> dict[str, Any]:
     SettingError
         For what is neither a list nor a range.
     """
-    import math
-    import tomllib
-
     space: dict[str, Any] = {}
     for text in texts:
         setting, equals, said = text.partition("=")
@@ -143,30 +142,57 @@ def space_of(texts: tuple[str, ...]) -> dict[str, Any]:
     return space
 
 
-def pipeline(job: Mapping[str, Any], changes: tuple[str, ...] = ()) -> dict[str, Any]:
+def example_of(chosen: Mapping[str, Any]) -> Any:
+    """Return a value that a search space may give.
+
+    >>> example_of({"type": "uniform", "min_value": 0.1, "max_value": 0.2})
+    0.1
+    """
+    if "values" in chosen:
+        return chosen["values"][0]
+    low = float(chosen.get("min_value", 0.0))
+    return math.exp(low) if "log" in str(chosen.get("type")) else low
+
+
+def pipeline(
+    job: Mapping[str, Any], changes: tuple[str, ...] = (), flags: tuple[str, ...] = ()
+) -> dict[str, Any]:
     """Return a pipeline job: check, extract, then train and evaluate on the same features.
 
     Each step is a component that gives the same for the same, so that Azure ML reuses what it gave before. Features
     are downloaded, not mounted: what a step adds to its own copy stays there.
+
+    Parameters
+    ----------
+    changes
+        Settings of the recipe, as ``--set`` takes them.
+    flags
+        What the clips of the data set are, as options.
     """
     sets = "".join(f" --set {shlex.quote(change)}" for change in changes)
+    seen = " ".join([DATA, *map(shlex.quote, flags)])
     recipe = f"--recipe recipe.toml{sets}"
     store = "EARMARK_STORE=${{inputs.features}}"
     data = {"data": "${{parent.inputs.data}}"}
     more = {**data, "features": "${{parent.jobs.extract.outputs.features}}"}
     steps = {
-        "check": (f"earmark check {DATA} --progress plain --fix-manifest ${{{{outputs.manifest}}}}/clips.csv", data, "manifest"),
-        "extract": (f"earmark extract {DATA} {recipe} --progress plain --to ${{{{outputs.features}}}}", {
+        "check": (
+            f"earmark check {seen} --progress plain --fix-manifest ${{{{outputs.manifest}}}}/clips.csv",
+            data, "manifest",
+        ),
+        "extract": (f"earmark extract {seen} {recipe} --progress plain --to ${{{{outputs.features}}}}", {
             **data, "checked": "${{parent.jobs.check.outputs.manifest}}",
         }, "features"),
-        "train": (f"{store} earmark run recipe.toml{sets} --set data.path={DATA} --runs {RUN} --progress plain", more, "run"),
-        "evaluate": (f"{store} earmark evaluate {DATA} {recipe} --runs {RUN} --progress plain", more, "run"),
+        "train": (
+            f"{store} earmark run recipe.toml{sets} --set data.path={DATA} --runs {RUN} --progress plain", more, "run",
+        ),
+        "evaluate": (f"{store} earmark evaluate {seen} {recipe} --runs {RUN} --progress plain", more, "run"),
     }  # fmt: skip
     whole = {key: job[key] for key in ("display_name", "experiment_name") if key in job}
     compute = {"settings": {"default_compute": job["compute"]}} if "compute" in job else {}
     return {
         "type": "pipeline", **whole, "inputs": deepcopy(job.get("inputs", {})),
-        "outputs": {"run": {"type": "uri_folder", "mode": "rw_mount"}, "evaluation": {"type": "uri_folder", "mode": "rw_mount"}},
+        "outputs": {name: {"type": "uri_folder", "mode": "rw_mount"} for name in ("run", "evaluation")},
         **compute,
         "jobs": {name: _step(name, *step, job) for name, step in steps.items()},
     }  # fmt: skip
