@@ -3,12 +3,13 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test lint bench format clean
+.PHONY: demo test lint docs bench format clean
 .DEFAULT_GOAL := help
 help:
 	@echo "make demo    install into $(VENV) and run the demo"
 	@echo "make test    install what the tests need and run them all"
 	@echo "make lint    ruff, mypy --strict, import-linter"
+	@echo "make docs    build the pages into build/docs; a warning is an error"
 	@echo "make bench   measure against librosa, scikit-learn and the tutorial; writes bench/results.md"
 
 $(BIN)/python:
@@ -52,6 +53,14 @@ $(VENV)/.bench: pyproject.toml | $(BIN)/python
 
 bench: $(VENV)/.bench
 	$(BIN)/python bench/run.py
+
+$(VENV)/.docs: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[train,docs]'
+	@touch $@ $(VENV)/.train
+
+docs: $(VENV)/.docs
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -b html docs build/docs
+	@echo "build/docs/index.html"
 
 format: $(VENV)/.lint
 	$(BIN)/ruff check --fix .
