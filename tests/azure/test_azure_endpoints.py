@@ -185,6 +185,16 @@ def test_a_batch_endpoint_works_through_a_folder(cloud, run, tone_model, tone_se
         "deploy", tone_model, "archive", "--batch", "--compute", "cpu-cluster", "--mini-batch", 20, "--json",
     ).stdout)  # fmt: skip
     assert told["compute"] == "cpu-cluster"
+    made = next(
+        r
+        for path, r in cloud.resources.items()
+        if path.endswith("/batchendpoints/archive/deployments/earmark")
+    )
+    environment = made["properties"]["environmentId"].removeprefix("azureml:").lower()
+    conda = cloud.resources[environment]["properties"]["condaFile"]
+    assert "azureml-dataset-runtime[fuse]" in conda
+    assert "numpy==" not in conda  # it wants an older one than is here
+    assert "inference-server" not in conda
     from standin.entrance import trusted
 
     with BlobServiceClient.from_connection_string(

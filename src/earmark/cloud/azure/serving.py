@@ -17,13 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from earmark.cloud.azure.faults import spoken
-from earmark.cloud.azure.packages import conda
+from earmark.cloud.azure.packages import batch_conda, conda
 from earmark.predict import Predictor
 
 Say = Callable[[str, str], None]  # with a stage of the work, and what to say of it
 
 IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:latest"
-BATCH = ("azureml-core", "azureml-dataset-runtime[fuse]")  # what hands out the files of a batch job
 _PIECE = 2**20
 _TAG = 500  # characters of a tag's value
 _NEWS = 60  # seconds from one word to the next
@@ -108,9 +107,7 @@ def environment(name: str, earmark: str, batch: bool = False) -> Any:
     """
     from azure.ai.ml.entities import Environment
 
-    spec = conda(name, earmark, serving=True)
-    if batch:
-        spec["dependencies"][-1]["pip"] += BATCH
+    spec = batch_conda(name, earmark) if batch else conda(name, earmark, serving=True)
     stands_for = hashlib.sha256(json.dumps([IMAGE, spec]).encode()).hexdigest()[:12]
     return Environment(name=name, version=stands_for, image=IMAGE, conda_file=spec)
 
