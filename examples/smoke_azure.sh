@@ -35,8 +35,8 @@ step "$earmark" azure data demo/data --name earmark-smoke --version "$stamp"
 step "$earmark" azure submit recipe.toml --data "azureml:earmark-smoke:$stamp" ${compute:+--compute "$compute"} \
   --name "earmark-smoke-$stamp"
 step "$earmark" azure download "earmark-smoke-$stamp"
-model=$(find runs -name model.earmark | head -1)
-clip=$(find demo/data -name '*.wav' | head -1)
+model=$(find runs -name model.earmark -print -quit)
+clip=$(find demo/data -name "*.wav" -print -quit)
 deployed=yes
 step "$earmark" azure deploy "$model" "$endpoint" ${EARMARK_FROM:+--earmark "$EARMARK_FROM"}
 step "$earmark" azure invoke "$endpoint" "$clip" --json | tee there.json
