@@ -70,10 +70,7 @@ def test_a_taken_folder_is_refused_and_left_alone(site, tmp_path, monkeypatch):
         (".", ". is the folder that you are in, or the top of all."),
         ("/", "/ is the folder that you are in, or the top of all."),
         ("", "DEST is empty. Give the folder that the data set shall become."),
-        (
-            "az://sounds/fsdd",
-            "'az://sounds/fsdd' is no folder on this machine. Fetch into one, and copy it from there.",
-        ),
+        ("az:/sounds/fsdd", "'az:/sounds/fsdd' is no URI yet. Did you mean 'az://sounds/fsdd'?"),
         (file, f"{file} is a file. Give the name of a new folder."),
     ):
         with pytest.raises(PathError) as caught:

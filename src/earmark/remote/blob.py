@@ -37,14 +37,14 @@ def settle(system: Any) -> None:
     client stays as it comes.
     """
     client = getattr(system, "service_client", None)
-    policy = getattr(getattr(client, "_config", None), "retry_policy", None)
+    policy: Any = getattr(getattr(client, "_config", None), "retry_policy", None)
     if hasattr(policy, "increment") and not hasattr(policy, "earmark"):
         policy.earmark = again = policy.increment
         policy.increment = lambda *a, error=None, **k: error is None and again(*a, error=error, **k)
         for name, value in _RETRIES.items():
             setattr(policy, name, value)
     transport = getattr(getattr(client, "_pipeline", None), "_transport", None)
-    connection = getattr(transport, "connection_config", None)
+    connection: Any = getattr(transport, "connection_config", None)
     if hasattr(connection, "timeout"):
         connection.timeout = _CONNECT
     # Whoever set up logging still gets it; else each way to sign in that fails would print its lines.
