@@ -241,7 +241,7 @@ def test_whatever_step_finds_the_disk_full(site, tmp_path, monkeypatch, step):
         raise OSError(errno.ENOSPC, "No space left on device", "x")
 
     where = {
-        "write": "earmark.fetch.download._write", "unpack": "earmark.fetch.unpack._write",
+        "write": "earmark.fetch.download._write", "unpack": "earmark.fetch.unpack.pieces",
         "marker": "earmark.fetch.place.write_json", "note": "earmark.fetch.part.write_json",
     }[step]  # fmt: skip
     monkeypatch.setattr(where, full)

@@ -1,4 +1,4 @@
-"""A server between a client and Azurite, over TLS both ways, that cuts, refuses and changes things when it is told to."""
+"""A server between a client and Azurite, over TLS both ways, that cuts and refuses when it is told to."""
 
 from __future__ import annotations
 
@@ -109,7 +109,20 @@ class Request(BaseHTTPRequestHandler):
                 self.wfile.write(content)
         behind.close()
 
-    do_GET = do_PUT = do_HEAD = do_POST = do_DELETE = _handle
+    def do_GET(self) -> None:
+        self._handle()
+
+    def do_PUT(self) -> None:
+        self._handle()
+
+    def do_HEAD(self) -> None:
+        self._handle()
+
+    def do_POST(self) -> None:
+        self._handle()
+
+    def do_DELETE(self) -> None:
+        self._handle()
 
 
 @contextmanager

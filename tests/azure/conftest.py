@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from surroundings import installed
 
 if TYPE_CHECKING:
     from azurite import Azurite
+    from between import Between
     from certificates import Certificates
 
 
@@ -64,3 +66,33 @@ def container(storage: Azurite) -> str:
     with BlobServiceClient.from_connection_string(storage.connection_string) as service:
         service.create_container(name)
     return name
+
+
+@pytest.fixture
+def between(storage: Azurite) -> Iterator[Between]:
+    """What stands between a client and Azurite, and does what it is told to."""
+    from between import standing_between
+
+    with standing_between(storage) as found:
+        yield found
+
+
+@pytest.fixture
+def read_only(azurite: Azurite) -> Callable[[str], dict[str, str]]:
+    """Make the environment of somebody with a token that may only read, for a container."""
+    from azurite import KEY
+    from certificates import ACCOUNT
+
+    def make(container: str) -> dict[str, str]:
+        from azure.storage.blob import ContainerSasPermissions, generate_container_sas
+
+        token = generate_container_sas(
+            ACCOUNT, container, account_key=KEY, permission=ContainerSasPermissions(read=True, list=True),
+            expiry=datetime.now(UTC) + timedelta(hours=1),
+        )  # fmt: skip
+        return {
+            **azurite.certificates.environment,
+            "AZURE_STORAGE_CONNECTION_STRING": f"BlobEndpoint={azurite.endpoint};SharedAccessSignature={token}",
+        }
+
+    return make

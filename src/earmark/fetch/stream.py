@@ -134,6 +134,8 @@ class Stream:
             raise ChangedError
         self.total = self.total if answer.total is None else answer.total
         self._validator = answer.validator or self._validator
+        if not self._hashed:
+            self.told.fetching("Download", 0, self.total)
         if self._at != self._place:
             if self._place != self._hashed:
                 raise NoRangesError
