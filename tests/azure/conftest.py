@@ -50,11 +50,18 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def storage(azurite: Azurite, monkeypatch: pytest.MonkeyPatch) -> Azurite:
+def storage(azurite: Azurite, monkeypatch: pytest.MonkeyPatch) -> Iterator[Azurite]:
     """The same, for code of this process: the environment leads there for as long as a test lasts."""
+    import aiohttp.connector
+    from adlfs import AzureBlobFileSystem
+
     for name, value in azurite.environment.items():
         monkeypatch.setenv(name, value)
-    return azurite
+    # aiohttp has looked at the environment when it was imported, and never again.
+    monkeypatch.setattr(aiohttp.connector, "_SSL_CONTEXT_VERIFIED", azurite.certificates.trusting())
+    AzureBlobFileSystem.clear_instance_cache()  # of a test before, which may have had another key
+    yield azurite
+    AzureBlobFileSystem.clear_instance_cache()
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ _KEYS = ("AZURE_STORAGE_CONNECTION_STRING", "AZURE_STORAGE_ACCOUNT_KEY", "AZURE_
 # a machine that does not answer: two minutes pass before somebody without a network hears of it. Here it tries again
 # where the store asks for it (503, when an account is asked for more than it gives), after 0.5, 2.5, 4.5 and 8.5
 # seconds; a connection that fails, or a sign-in, is `earmark.remote.ask`'s.
-_CONNECT = 4.0  # seconds
+_CONNECT = 2.5  # seconds
 _RETRIES = {
     "total_retries": 4,
     "status_retries": 4,
