@@ -3,11 +3,13 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test lint bench format clean
+.PHONY: demo test test-azure smoke-azure lint bench format clean
 .DEFAULT_GOAL := help
 help:
 	@echo "make demo    install into $(VENV) and run the demo"
 	@echo "make test    install what the tests need and run them all"
+	@echo "make test-azure  the tests of Azure, against servers on this machine (needs Node.js)"
+	@echo "make smoke-azure the same line on your own workspace (costs money)"
 	@echo "make lint    ruff, mypy --strict, import-linter"
 	@echo "make bench   measure against librosa, scikit-learn and the tutorial; writes bench/results.md"
 
@@ -40,6 +42,29 @@ demo: $(VENV)/.train
 test: $(VENV)/.test $(VENV)-core/.core
 	EARMARK_CORE_PYTHON="$(abspath $(VENV)-core/bin/python)" $(BIN)/python -m pytest -n auto --dist worksteal
 
+# What speaks to Azure is tested in environments of its own: its packages and those of [test] do not go together.
+$(VENV)-azure/.azure: pyproject.toml
+	$(PYTHON) -m venv $(VENV)-azure
+	$(VENV)-azure/bin/python -m pip install --quiet --editable '.[test-azure]'
+	@touch $@
+
+# And what Azure ML serves a model with.
+$(VENV)-azure-serve/.serve: pyproject.toml
+	$(PYTHON) -m venv $(VENV)-azure-serve
+	$(VENV)-azure-serve/bin/python -m pip install --quiet --editable . 'azureml-inference-server-http>=1.5,<2'
+	@touch $@
+
+# Azurite answers as Azure's Blob storage does.
+.azurite/.azurite: Makefile
+	npm install --prefix .azurite --no-audit --no-fund --silent azurite@3.35
+	@touch $@
+
+test-azure: $(VENV)-azure/.azure $(VENV)-azure-serve/.serve .azurite/.azurite
+	EARMARK_AZURE_SERVE_PYTHON="$(abspath $(VENV)-azure-serve/bin/python)" $(VENV)-azure/bin/python -m pytest tests/azure -n auto --dist worksteal
+
+smoke-azure:
+	examples/smoke_azure.sh
+
 lint: $(VENV)/.lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -58,4 +83,4 @@ format: $(VENV)/.lint
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) $(VENV)-core build dist
+	rm -rf $(VENV) $(VENV)-core $(VENV)-azure $(VENV)-azure-serve .azurite build dist

@@ -113,12 +113,12 @@ def _clients(port: int, data: bytes, seconds: float) -> tuple[list[float], int, 
 
 
 def _client(port: int, data: bytes, until: float, times: list[float], bad: list[int]) -> None:
-    head = f"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(data)}\r\n\r\n".encode()
+    head = f"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(data)}\r\n\r\n"
+    request = head.encode() + data
     with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         while time.perf_counter() < until:
             began = time.perf_counter()
-            connection.sendall(head)
-            connection.sendall(data)
+            connection.sendall(request)
             got = b""
             while b"\r\n\r\n" not in got:
                 got += connection.recv(65_536)

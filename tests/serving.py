@@ -10,11 +10,11 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +34,15 @@ class Answer:
 
 @dataclass
 class Server:
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[bytes]
     port: int
-    lines: list[str] = field(default_factory=list)
+    log: Path
+    said: list[str] | None = None  # in all, once it has ended
+
+    @property
+    def lines(self) -> list[str]:
+        """What it has said until now."""
+        return self.log.read_text("utf-8").splitlines() if self.said is None else self.said
 
     def ask(
         self,
@@ -117,37 +123,25 @@ def serving(model: Path, *options: object, **environment: str) -> Iterator[Serve
     """Serve a model at a free port until the end of the ``with`` block."""
     command = [sys.executable, "-m", "earmark", "serve", str(model), "--port", "0", *map(str, options)]
     settings = {**os.environ, "NO_COLOR": "1", "PYTHONUNBUFFERED": "1", **environment}
-    process = subprocess.Popen(
-        command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=settings
-    )
-    lines: list[str] = []
-    found = threading.Event()
-
-    def read() -> None:
-        for line in process.stderr or ():
-            lines.append(line.rstrip("\n"))
-            if "Serving" in line:
-                found.set()
-        found.set()
-
-    reader = threading.Thread(target=read, daemon=True)
-    reader.start()
-    try:
-        assert found.wait(120), "it did not start"
-        port = re.search(r"http://\S+:(\d+)", "\n".join(lines))
-        assert port, "\n".join(lines)
-        yield Server(process, int(port[1]), lines)
-    finally:
-        if process.poll() is None:
-            process.terminate()
-            try:
-                process.wait(40)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-        reader.join(10)
-        if process.stderr:
-            process.stderr.close()
+    # Into a file: who reads a pipe is woken for every line, and takes time of the cores that are measured.
+    with tempfile.NamedTemporaryFile(suffix=".log") as log:
+        process = subprocess.Popen(command, stderr=log, stdout=subprocess.DEVNULL, env=settings)
+        server = Server(process, 0, Path(log.name))
+        try:
+            until(lambda: process.poll() is not None or any("Serving" in line for line in server.lines), 120)
+            port = re.search(r"http://\S+:(\d+)", "\n".join(server.lines))
+            assert port, "\n".join(server.lines)
+            server.port = int(port[1])
+            yield server
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                try:
+                    process.wait(40)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+            server.said = server.lines
 
 
 def until(condition: Any, seconds: float = 30) -> None:

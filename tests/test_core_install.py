@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-LIMIT_MB = 350
+LIMIT_MB = 200
 
 
 @pytest.fixture(scope="session")
@@ -46,7 +46,7 @@ def test_it_predicts_a_folder_and_other_formats(core_python, tone_model, tmp_pat
     assert [Path(p["path"]).name for p in json.loads(done.stdout)] == ["a.wav", "b.flac", "c.ogg"]
 
 
-@pytest.mark.parametrize("package", ["torch", "sklearn", "onnx", "pandas", "librosa", "tensorflow"])
+@pytest.mark.parametrize("package", ["torch", "sklearn", "scipy", "onnx", "pandas", "librosa", "tensorflow"])
 def test_what_only_training_needs_is_not_there(core_python, package):
     assert "ModuleNotFoundError" in run(core_python, "-c", f"import {package}", code=1).stderr
 
@@ -60,6 +60,26 @@ def test_what_is_not_there_says_what_to_install(core_python, tone_set, command):
     done = run(core_python, "-m", "earmark", *command, *more, code=2)
     assert "which is not installed. Type: pip install 'earmark[train]'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["compare", "a", "b"], ["evaluate-events", "a", "b"], ["report", "a", "-o", "b"]],
+    ids=" ".join,
+)
+def test_judging_says_what_to_install(core_python, command):
+    done = run(core_python, "-m", "earmark", *command, code=2)
+    assert (
+        "Judging needs the package 'scipy', which is not installed. Type: pip install 'earmark[train]'"
+        in done.stderr
+    )
+
+
+def test_a_data_set_is_looked_over(core_python, tone_set):
+    done = run(
+        core_python, "-m", "earmark", "check", tone_set, "--pattern", "{label}_{group}_{take}.wav", "--json"
+    )
+    assert json.loads(done.stdout)["clips"] == 54
 
 
 def test_a_public_data_set_is_fetched(core_python, tmp_path):

@@ -9,12 +9,14 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from earmark import audio, errors
 from earmark.bundle import Bundle, Member, read_bundle, write_bundle
+from earmark.cloud.azure import client
 from earmark.corrections import hold_log
 from earmark.dataset import Clips, Dataset
 from earmark.engine import cluster, open_engine
@@ -22,6 +24,7 @@ from earmark.errors import (
     ArchiveError,
     AudioError,
     BundleFormatError,
+    CloudError,
     DataError,
     EarmarkError,
     EmptyAudioError,
@@ -29,6 +32,7 @@ from earmark.errors import (
     ExportError,
     FetchError,
     GoldenTestError,
+    JobError,
     LayoutError,
     LeakageError,
     MissingDecoderError,
@@ -38,6 +42,7 @@ from earmark.errors import (
     PathError,
     RunError,
     SettingError,
+    SignInError,
     SplitError,
     StoreError,
     TableError,
@@ -229,6 +234,40 @@ def no_tomli_w(place):
     Recipe().to_toml()
 
 
+def cloud(place):
+    from earmark.cloud.azure.faults import spoken
+
+    class ServiceRequestError(Exception):  # by which name the SDK says that there is no connection
+        pass
+
+    with spoken("asking for the workspace"):
+        raise ServiceRequestError("[Errno -2] Name or service not known")
+
+
+def sign_in(place):
+    from earmark.cloud.azure.faults import spoken
+
+    class HttpResponseError(Exception):
+        status_code = 401
+
+    with spoken("asking for the workspace"):
+        raise HttpResponseError("(ExpiredAuthenticationToken) The access token has expired.")
+
+
+def job(place):
+    from earmark.cloud.azure.follow import ended_well
+
+    failed = SimpleNamespace(
+        name="calm_bird", status="Failed", studio_url="https://ml.azure.com/runs/calm_bird&tid=1"
+    )
+    ended_well(failed, ["Features 3 of 3", "error: There is nothing at data.", ""])
+
+
+def no_azure(place):
+    place.without("azure")
+    client.sdk()
+
+
 def no_filelock(place):
     place.without("filelock")
     with open_run(place.root, "demo", []):
@@ -363,6 +402,19 @@ TABLE: list[tuple[type[EarmarkError], Callable[[Place], object], str]] = [
         "The feature landmarks cannot be put into a graph. Those that can: mfcc, log_mel, stats, encoder.",
     ),
     (EngineError, engine, "No Ray cluster answers at 127.0.0.1:1: connection refused."),
+    (
+        CloudError,
+        cloud,
+        "Azure cannot be reached while asking for the workspace: its name is not known here (is there a network?)."
+        " Nothing was changed.",
+    ),
+    (SignInError, sign_in, "The sign-in to Azure has expired. Type: az login"),
+    (
+        JobError,
+        job,
+        "The job calm_bird failed. The last it said: error: There is nothing at data. More:"
+        " https://ml.azure.com/runs/calm_bird",
+    ),
     (RunError, run, f"ROOT/{RUN}/run.json is damaged. Delete the folder ROOT/{RUN} to start that run anew."),
     *(
         (
@@ -372,6 +424,7 @@ TABLE: list[tuple[type[EarmarkError], Callable[[Place], object], str]] = [
         )
         for trigger, what, package, extra in (
             (no_ray, "--engine ray", "ray", "ray"),
+            (no_azure, "earmark azure", "azure-ai-ml", "azure"),
             (no_tomli_w, "Writing a recipe", "tomli-w", "train"),
             (no_filelock, "Training", "filelock", "train"),
             (no_filelock_for_corrections, "Correcting labels", "filelock", "train"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 from earmark.corrections import correct, find_log, leftover, read_log, standing
@@ -57,6 +57,23 @@ class DataSettings:
     def tracks(self) -> TrackSettings:
         """How label files are understood."""
         return TrackSettings(self.point_width, self.unit, self.label_column or None)
+
+
+def flags_of(data: DataSettings) -> list[str]:
+    """Return the options of a command line that are not the usual ones.
+
+    >>> flags_of(DataSettings("my field", window=2.0, background="none"))
+    ['--window', '2', '--background', 'none']
+    """
+    usual, words = DataSettings(), []
+    for field in fields(data):
+        value = getattr(data, field.name)
+        if field.name != "path" and value != getattr(usual, field.name):
+            words += [
+                f"--{field.name.replace('_', '-')}",
+                f"{value:g}" if isinstance(value, float) else str(value),
+            ]
+    return words
 
 
 def open_data(

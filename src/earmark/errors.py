@@ -30,6 +30,9 @@
     ├── WeightsError                a pretrained encoder whose weights are not here, or not what they should be
     ├── ExportError                 a model that cannot be put into another form, or does not give the same there
     ├── EngineError                 a cluster that cannot be reached, or cannot do the work
+    ├── CloudError                  a service in the cloud that cannot be reached, or refuses
+    │   ├── SignInError             nobody is signed in there, or not any more
+    │   └── JobError                a job that did not end well; shows the last lines of its log
     └── RunError                    a run folder that cannot be used
 """
 
@@ -223,6 +226,18 @@ class ExportError(EarmarkError):
 
 class EngineError(EarmarkError):
     """A cluster that cannot be reached, or whose machines cannot do the work."""
+
+
+class CloudError(EarmarkError):
+    """A service in the cloud that cannot be reached, or refuses what it was asked for."""
+
+
+class SignInError(CloudError):
+    """Nobody is signed in to the cloud, or the sign-in has expired."""
+
+
+class JobError(CloudError):
+    """A job that failed, was cancelled, or has not ended yet."""
 
 
 class RunError(EarmarkError):

@@ -52,15 +52,22 @@ def join(columns: list[IntArray], links: IntArray | None = None) -> IntArray:
     >>> join([np.array([0, 0, 1, 2, 3]), np.array([0, 1, 1, 2, 3])], np.array([[3, 4]])).tolist()
     [0, 0, 0, 1, 1]
     """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    n, rows, base = len(columns[0]), [], len(columns[0])
-    for column in columns:
-        rows.append(np.stack([np.arange(n), base + column], axis=1))
-        base += int(column.max(initial=-1)) + 1
-    pairs = np.concatenate([*rows, no_links() if links is None else links])
-    edges = coo_array((np.ones(len(pairs), np.int8), (pairs[:, 0], pairs[:, 1])), shape=(base, base))
-    found = connected_components(edges, directed=False)[1][:n]
-    joined: IntArray = np.unique(found, return_inverse=True)[1].astype(np.int64)
-    return joined
+    n = len(columns[0])
+    sizes = [int(column.max(initial=-1)) + 1 for column in columns]
+    one, other = (no_links() if links is None else links).T
+    # Each row is named after the first that it is known to hang together with. A name's own name is taken as well, so
+    # that a chain of rows takes as many rounds as its length has digits.
+    names = np.arange(n)
+    while True:
+        before = names
+        for column, size in zip(columns, sizes, strict=True):
+            first = np.full(size, n)
+            np.minimum.at(first, column, names)
+            names = np.minimum(names, first[column])
+        first = names.copy()
+        np.minimum.at(first, one, names[other])
+        np.minimum.at(first, other, names[one])
+        names = first[first]
+        if np.array_equal(names, before):
+            joined: IntArray = np.unique(names, return_inverse=True)[1].astype(np.int64)
+            return joined

@@ -12,6 +12,7 @@ from earmark.split import Split
 if TYPE_CHECKING:
     from earmark.extract import Progress
     from earmark.fetch import Plan
+    from earmark.outcome import EvaluateResult, TrainResult
 
 
 class Listener(Protocol):
@@ -43,6 +44,12 @@ class Listener(Protocol):
 
     def epoch(self, task: int, tasks: int, rows: int, epochs: int, entry: dict[str, float]) -> None:
         """A network finished an epoch of ``rows`` rows."""
+
+    def finished(self, run: Run, result: TrainResult | EvaluateResult) -> None:
+        """The run is done, and its folder holds all of it."""
+
+    def tracked(self, where: str) -> None:
+        """The run is told to a tracking server as well."""
 
 
 class Silent:

@@ -129,6 +129,7 @@ def train(
         record.write_predictions(run, ready, scored[:1], [split.test_fold])
         run.write_json("report.json", {**result.to_dict(), **result.report.to_dict()})
         run.finish()
+        listener.finished(run, result)
     return result
 
 
@@ -218,6 +219,7 @@ def evaluate(
         record.write_predictions(run, ready, scored[:-1], numbers)
         run.write_json("report.json", result.to_dict())
         run.finish()
+        listener.finished(run, result)
     return result
 
 

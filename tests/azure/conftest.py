@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -10,12 +11,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from surroundings import installed
+from surroundings import ROOT, installed
 
 if TYPE_CHECKING:
     from azurite import Azurite
     from between import Between
     from certificates import Certificates
+    from standin import StandIn
 
 
 @pytest.fixture(scope="session")
@@ -103,3 +105,15 @@ def read_only(azurite: Azurite) -> Callable[[str], dict[str, str]]:
         }
 
     return make
+
+
+@pytest.fixture
+def standin(azurite: Azurite, names: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
+    """Azure's Resource Manager with one workspace, as the tests have it, and jobs that really run."""
+    if not installed("azure.ai.ml"):
+        pytest.skip("the package 'azure-ai-ml' is not installed. Type: make test-azure")
+    from standin.server import running
+
+    path = os.pathsep.join((str(names), str(ROOT / "src")))
+    with running(azurite, tmp_path_factory.mktemp("jobs"), {"PYTHONPATH": path}) as found:
+        yield found

@@ -13,6 +13,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.audio.fourier import rfft
 from earmark.types import FloatArray
 
 RATE = 8_000  # Hz; what telephones and the lowest rates of coders leave lies below half of it
@@ -58,11 +59,9 @@ def landmarks(samples: FloatArray) -> Landmarks:
 
 def _peaks(frames: FloatArray, begin: int) -> Landmarks:
     """Return the landmarks of `_SPAN` frames, those around them being heard."""
-    from scipy.fft import rfft
-
     first, last = max(0, begin - _NEAR_FRAMES), min(len(frames), begin + _SPAN + _NEAR_FRAMES)
     with np.errstate(all="ignore"):  # what is no number is higher than nothing
-        parts = rfft(frames[first:last] * _window(), axis=1)[:, : _HIGH + _NEAR_BINS].view(np.float32)
+        parts = rfft(frames[first:last] * _window())[:, : _HIGH + _NEAR_BINS].view(np.float32)
         parts = parts * parts
         power = parts[:, ::2] + parts[:, 1::2]
         around = _highest(_highest(power.T, _NEAR_BINS).T, _NEAR_FRAMES)

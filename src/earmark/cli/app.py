@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from earmark.cli import options
+from earmark.cli.azure_endpoint import azure
 from earmark.cli.compare_models import compare_models
 from earmark.cli.evaluate_events import evaluate_events
 from earmark.cli.export import export
@@ -216,9 +217,10 @@ def _train(
     from earmark import pipeline
     from earmark.cli.events import watcher
     from earmark.engine import open_engine
+    from earmark.tracking import tracked
 
-    with watcher(progress) as terminal:
-        result = pipeline.train(recipe, output, runs, terminal, open_engine(engine, workers, address))
+    with watcher(progress) as terminal, tracked(terminal, recipe) as told:
+        result = pipeline.train(recipe, output, runs, told, open_engine(engine, workers, address))
     show.train(result, as_json)
     return 1 if strict and result.prepared.problems else 0
 
@@ -260,6 +262,7 @@ def evaluate(
     from earmark.cli.events import watcher
     from earmark.engine import open_engine
     from earmark.remote import place
+    from earmark.tracking import tracked
 
     shape = options.data_of(choices)
     changes = (*choices.pop("changes"), *([f"split.folds={folds}"] if folds is not None else []))
@@ -288,7 +291,8 @@ def evaluate(
             ready.can_train(made)
             ready.can_hold_runs(runs)
             made, count = made.with_data(subject, **shape), 1 if seeds is None else seeds
-            result = pipeline.evaluate(made, runs, terminal, where, count, leave_one_class_out)
+            with tracked(terminal, made) as told:
+                result = pipeline.evaluate(made, runs, told, where, count, leave_one_class_out)
     show.evaluate(result, as_json)
     return 1 if strict and result.prepared.problems else 0
 
@@ -306,6 +310,9 @@ def compare(a: Path, b: Path, as_json: bool) -> int:
     Each RUN is a folder that train or evaluate left, both of the same data set. They are compared on the clips that
     both tested, with whole recordings resampled. The first is A, the second B.
     """
+    from earmark.cli import ready
+
+    ready.can_judge()
     from earmark.cli.comparison import show
     from earmark.compare import compare as judge
 
@@ -381,3 +388,4 @@ app.add_command(suspects)
 app.add_command(relabel)
 app.add_command(labels)
 app.add_command(store)
+app.add_command(azure)

@@ -54,6 +54,9 @@ def evaluate_events(
     RECORDINGS are sound files with label tracks (Audacity, Raven, …). Events are counted one by one, and in segments of
     a second, beside what no skill would find.
     """
+    from earmark.cli import ready
+
+    ready.can_judge()
     from earmark.cli.events import watcher
     from earmark.cli.hearing import settings_of
     from earmark.data import DataSettings, open_data

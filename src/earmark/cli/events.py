@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from earmark.extract import Progress
     from earmark.fetch import Plan
     from earmark.ladder import LeftOut, Point, Step, Trial
+    from earmark.outcome import EvaluateResult, TrainResult
     from earmark.recordings import Heard
 
 _INTERVAL = 0.5  # seconds between two events of one kind
@@ -142,6 +143,13 @@ class Events:
     def epoch(self, task: int, tasks: int, rows: int, epochs: int, entry: dict[str, float]) -> None:
         """A network finished an epoch."""
         self._now_and_then("epoch", False, network=task, networks=tasks, epochs=epochs, **entry)
+
+    def finished(self, run: Run, result: TrainResult | EvaluateResult) -> None:
+        """The run is done; the result is printed by who asked for it."""
+
+    def tracked(self, where: str) -> None:
+        """The run is told to a tracking server as well."""
+        self._tell("tracked", where=where)
 
     def _now_and_then(self, event: str, last: bool, **values: Any) -> None:
         now = time.perf_counter()

@@ -195,12 +195,9 @@ def typed(data: DataSettings) -> str:
     >>> typed(DataSettings("my field", window=2.0, background="none"))
     "'my field' --window 2 --background none"
     """
-    usual, words = type(data)(), [data.path]
-    for name in ("layout", "pattern", *_DATA):
-        value = getattr(data, name)
-        if value != getattr(usual, name):
-            words += [f"--{name.replace('_', '-')}", f"{value:g}" if isinstance(value, float) else str(value)]
-    return shlex.join(words)
+    from earmark.data import flags_of
+
+    return shlex.join([data.path, *flags_of(data)])
 
 
 def make_recipe(

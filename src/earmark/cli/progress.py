@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from earmark.extract import Progress
     from earmark.fetch import Plan
     from earmark.ladder import LeftOut, Point, Step, Trial
+    from earmark.outcome import EvaluateResult, TrainResult
     from earmark.recordings import Heard
 
 _REFRESH = 10  # a second
@@ -205,6 +206,13 @@ class Terminal:
             return " · ".join([*parts, f"{self._rows / self._elapsed:,.0f} clips/s"])
 
         self._draw(text)
+
+    def finished(self, run: Run, result: TrainResult | EvaluateResult) -> None:
+        """Leave it to who shows the result."""
+
+    def tracked(self, where: str) -> None:
+        """Say where else the run can be looked at."""
+        self.say("Tracked", where)
 
     def aside(self) -> None:
         """Take the bar away while a result is written, which may go to the same screen."""

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
 # Each module that is needed beyond the core, and the package that brings it.
 _EXTRACTION = {"platformdirs": "platformdirs", "safetensors": "safetensors"}
+_JUDGING = {"scipy": "scipy"}
 _TRAINING = {
     **_EXTRACTION,
+    **_JUDGING,
     "filelock": "filelock",
     "onnx": "onnx",
     "sklearn": "scikit-learn",
@@ -49,6 +51,17 @@ def can_extract() -> None:
         Which one, and how to get it.
     """
     _has("A feature store", "train", _EXTRACTION)
+
+
+def can_judge() -> None:
+    """Refuse to judge without the package that intervals are computed with.
+
+    Raises
+    ------
+    MissingExtraError
+        Which one, and how to get it.
+    """
+    _has("Judging", "train", _JUDGING)
 
 
 def _has(what: str, extra: str, modules: dict[str, str]) -> None:

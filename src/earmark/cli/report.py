@@ -56,6 +56,8 @@ def report(
     spectrograms come from the data set, which is read again; where it is gone, the page says so.
     """
     from earmark.cli import ready
+
+    ready.can_judge()
     from earmark.cli.events import watcher
     from earmark.report import write_report
 

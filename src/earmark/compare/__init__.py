@@ -18,6 +18,7 @@ from earmark.compare.comparison import Comparison, McNemar, Side
 from earmark.compare.multilabel import Pair
 from earmark.errors import DataError
 from earmark.evaluate import LEAST_GROUPS, interval_of_ratio
+from earmark.links import join
 from earmark.types import IntArray
 
 __all__ = ["Comparison", "McNemar", "Side", "compare", "mcnemar"]
@@ -169,15 +170,7 @@ def _units(a: IntArray, b: IntArray) -> IntArray:
 
     They differ where other features make other sounds identical.
     """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    if not len(a):
-        return a
-    first, size = int(a.max()) + 1, int(a.max() + b.max()) + 2
-    links = coo_array((np.ones(len(a), np.int8), (a, first + b)), shape=(size, size))
-    component = connected_components(links, directed=False)[1][a]
-    return np.unique(component, return_inverse=True)[1].reshape(-1).astype(np.int64)
+    return join([a, b])
 
 
 def _by_class(

@@ -50,7 +50,7 @@ class Cnn:
     depth
         dB below a clip's loudest value: what is quieter is raised to there.
     weight_decay
-        Of AdamW.
+        Of AdamW: of each weight, this times the learning rate goes in every step.
     label_smoothing
         Share of each label that is spread over all classes, where each clip has one label.
     mixup
@@ -84,14 +84,14 @@ class Cnn:
     train_reads: ClassVar[tuple[str, ...]] = ("epochs", "batch_size", "learning_rate", "class_weights")
     search: ClassVar[dict[str, tuple[Any, ...]]] = {
         "train.learning_rate": (1e-3, 3e-3, 1e-2),
-        "model.weight_decay": (0.01, 0.05, 0.2),
+        "model.weight_decay": (0.1, 2.0, 6.0),
         "model.mixup": (0.0, 0.3),
     }
 
     channels: tuple[int, ...] = (16, 32, 64, 128, 128)
     window: int = 128
     depth: float = 50.0
-    weight_decay: float = 0.05
+    weight_decay: float = 2.0
     label_smoothing: float = 0.1
     mixup: float = 0.3
     background: float = 0.1

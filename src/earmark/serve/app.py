@@ -16,7 +16,7 @@ from starlette.websockets import WebSocket
 
 from earmark.bundle import Bundle
 from earmark.engine import Lost, pack
-from earmark.errors import AudioError, EarmarkError, TooLongAudioError, UnreadableAudioError
+from earmark.errors import AudioError, EarmarkError, UnreadableAudioError
 from earmark.serve.body import Body, GoneError
 from earmark.serve.front import FAILED, Front
 from earmark.serve.how import NUMBERS, number, settings_of
@@ -25,7 +25,7 @@ from earmark.serve.model import about
 from earmark.serve.openapi import openapi
 from earmark.serve.pool import Pool
 from earmark.serve.problems import MEDIA as PROBLEM
-from earmark.serve.problems import ProblemError
+from earmark.serve.problems import ProblemError, refusal
 from earmark.serve.settings import Settings
 from earmark.serve.shelf import Shelf
 from earmark.serve.stream import Live, converse
@@ -123,7 +123,7 @@ class Service:
                 self.metrics.sound.inc(result["seconds"] if "seconds" in result else result["end"])
         errors = [result for result in results if isinstance(result, AudioError)]
         if len(errors) == len(results):
-            raise _refusal(errors)
+            raise refusal(errors)
         told = [{"path": r.path, "error": r.reason} if isinstance(r, AudioError) else r for r in results]
         return JSONResponse(told)
 
@@ -191,17 +191,6 @@ def only(request: HTTPConnection, *allowed: str) -> None:
         if name not in allowed:
             there = f"There are: {', '.join(allowed)}." if allowed else "There are none."
             raise ProblemError("wrong-value", f"There is no parameter {name[:100]!r} here. {there}")
-
-
-def _refusal(errors: list[AudioError]) -> ProblemError:
-    """Return the problem of files none of which could be used."""
-    first = errors[0]
-    kind = "too-long" if isinstance(first, TooLongAudioError) else "not-sound"
-    told = [{"path": error.path, "error": error.reason} for error in errors]
-    where = "" if first.path == "-" else f"{first.path}: "
-    more = f" None of the {len(errors)} files can be used." if len(errors) > 1 else ""
-    advice = " Send a part of the recording." if kind == "too-long" else " Send it as WAV or FLAC."
-    return ProblemError(kind, f"{where}{first.reason}.{more}{advice}", errors=told)
 
 
 async def _http_problem(request: Request, error: Exception) -> Response:

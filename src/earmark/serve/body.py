@@ -11,7 +11,7 @@ from typing import Any
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from earmark.serve.problems import ProblemError
+from earmark.serve.problems import ProblemError, too_large
 from earmark.serve.settings import MIB, Settings
 from earmark.serve.shelf import Shelf, Spool
 from earmark.serve.work import Sent
@@ -82,7 +82,7 @@ class Body:
             )
         length = headers.get(b"content-length", b"")
         if length.isdigit() and int(length) > self.settings.body * MIB:
-            raise self._too_large(int(length))
+            raise too_large(self.settings.body, int(length) / MIB)
         kind, options = parse_options_header(headers.get(b"content-type", b""))
         if kind.lower().startswith(b"multipart/"):
             form = _Form(self, kind, options)
@@ -110,7 +110,7 @@ class Body:
             self.size += len(data)
             try:
                 if self.size > most:
-                    raise self._too_large(None)
+                    raise too_large(self.settings.body)
                 write(data)
             except Exception as error:  # told where the body is read, and not amid HTTP
                 failed = error
@@ -140,14 +140,6 @@ class Body:
             scope.pop(SINK, None)
         if failed is not None:
             raise failed
-
-    def _too_large(self, told: int | None) -> ProblemError:
-        size = "" if told is None else f", and these are {told / MIB:,.0f}"
-        return ProblemError(
-            "too-large",
-            f"A request may have {self.settings.body} MiB{size}. Send fewer files, compressed ones such as FLAC,"
-            " or a part of the recording.",
-        )
 
 
 class _Form:

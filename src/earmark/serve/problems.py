@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
+
+from earmark.errors import AudioError, TooLongAudioError
 
 MEDIA = "application/problem+json"
 
@@ -82,3 +85,28 @@ class ProblemError(Exception):
         headers = {**self.headers, "Connection": "close"}
         head += [f"content-length: {len(self.body)}", *(f"{k.lower()}: {v}" for k, v in headers.items())]
         return "\r\n".join([*head, "", ""]).encode() + self.body
+
+
+def refusal(errors: Sequence[AudioError]) -> ProblemError:
+    """Return the problem of files none of which could be used."""
+    first = errors[0]
+    kind = "too-long" if isinstance(first, TooLongAudioError) else "not-sound"
+    told = [{"path": error.path, "error": error.reason} for error in errors]
+    where = "" if first.path == "-" else f"{first.path}: "
+    more = f" None of the {len(errors)} files can be used." if len(errors) > 1 else ""
+    advice = " Send a part of the recording." if kind == "too-long" else " Send it as WAV or FLAC."
+    return ProblemError(kind, f"{where}{first.reason}.{more}{advice}", errors=told)
+
+
+def too_large(most: int, told: float | None = None) -> ProblemError:
+    """Return the problem of a body of more than ``most`` MiB; ``told`` of them, where that is known.
+
+    >>> too_large(64, 80.0).detail.partition(". ")[0]
+    'A request may have 64 MiB, and these are 80'
+    """
+    size = "" if told is None else f", and these are {told:,.0f}"
+    return ProblemError(
+        "too-large",
+        f"A request may have {most} MiB{size}. Send fewer files, compressed ones such as FLAC,"
+        " or a part of the recording.",
+    )

@@ -16,6 +16,37 @@ MOST_CONNECTIONS = 512
 _MOST_DISCARDED = 2**26  # bytes of a body that was refused; whoever sends more is cut off
 
 
+class _Together:
+    """A transport that sends as one what is written in one turn: an answer's headers and its body.
+
+    Whoever reads them is woken once, not twice.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._held: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        """Send with what else comes in this turn."""
+        if not self._held:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._held.append(data)
+
+    def close(self) -> None:
+        """Send what is held, and close."""
+        self._flush()
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        """Be the transport in all else."""
+        return getattr(self._transport, name)
+
+    def _flush(self) -> None:
+        held, self._held = self._held, []
+        if held and not self._transport.is_closing():
+            self._transport.write(b"".join(held))
+
+
 class Bounded(HttpToolsProtocol):
     """A connection whose client must be quick and brief."""
 
@@ -23,7 +54,7 @@ class Bounded(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to wait for a request, or refuse one connection too many."""
-        super().connection_made(cast("asyncio.Transport", transport))
+        super().connection_made(cast("asyncio.Transport", _Together(cast("asyncio.Transport", transport))))
         self._pending = self._discarded = 0
         self._in_headers = True
         self._timer: asyncio.TimerHandle | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import errno
 import gc
 import logging
@@ -27,6 +28,8 @@ from earmark.serve.work import Ready
 
 log = logging.getLogger("earmark.serve")
 _BACKLOG = 1024  # connections that the system holds until they are taken
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # as malloc.h numbers them
+_KEPT_MEMORY = 8 * 2**20  # bytes
 _LOOK = 0.05  # seconds between two looks at what is still under way
 
 
@@ -34,6 +37,7 @@ def run(model: Place, settings: Settings, started: Callable[[str], None]) -> boo
     """Do what `earmark.serve.serve` does."""
     bundle = read_bundle(model)
     _log_to_stderr()
+    _keep_memory()
     with tempfile.TemporaryDirectory(prefix="earmark-serve-") as name, _listening(settings) as door:
         folder = Path(name)
         kept = (
@@ -114,6 +118,13 @@ class _Server(uvicorn.Server):
             self.finished = False
             log.warning("ending: %d were cut off after %g s", front.active, self._grace)
         self.should_exit = True
+
+
+def _keep_memory() -> None:
+    """Keep what bodies were read into for the next ones: to get such pages anew takes longer than to fill them."""
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # only glibc has it
+        ctypes.CDLL(None).mallopt(_TRIM_THRESHOLD, _KEPT_MEMORY)
+        ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, _KEPT_MEMORY // 2)
 
 
 def _loop() -> Callable[[], asyncio.AbstractEventLoop] | None:

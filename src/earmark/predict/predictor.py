@@ -1,4 +1,4 @@
-"""The one path from sound to scores: the command line, evaluation and everything later go through `Predictor`."""
+"""`Predictor`: from sound to scores, and from scores to what is said."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from numpy.typing import NDArray
 from earmark.audio import decode, read_stream
 from earmark.audio.condition import clipped, is_silent
 from earmark.audio.length import seconds_of
-from earmark.bundle import Bundle, Golden, Member, read_bundle
+from earmark.bundle import Bundle, read_bundle
 from earmark.decide.blend import blended
 from earmark.encoders import remember
-from earmark.errors import AudioError, BundleFormatError, GoldenTestError, PathError, UnreadableAudioError
+from earmark.errors import AudioError, GoldenTestError, UnreadableAudioError
 from earmark.features import extract_each
 from earmark.features.summary import summary
 from earmark.inputs import Inputs
+from earmark.predict.paths import STDIN, here
+from earmark.predict.session import open_session, run
 from earmark.remote import Place
-from earmark.types import Feature, FloatArray, Prediction, Waveform
+from earmark.types import FloatArray, Prediction, Waveform
 
 if TYPE_CHECKING:
     from earmark.engine import Engine
 
 TOLERANCE = 1e-4
 UNKNOWN, SILENCE = "unlike anything heard in training", "silence"
-LONG = 2  # windows: of a recording that is longer, events are told
 _MANY = 9  # files that are worth processes of their own
-STDIN = "-"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,7 +75,7 @@ class Predictor:
         self.bundle = bundle
         for weights in bundle.encoders:  # in a worker too, to which it came by way of the engine
             remember(weights)
-        self._sessions = [_session(bundle, member) for member in bundle.members]
+        self._sessions = [open_session(bundle, member) for member in bundle.members]
         if self_test:
             for i, golden in enumerate(bundle.golden):
                 got = self.score_waveform(golden.waveform)
@@ -116,23 +116,11 @@ class Predictor:
             When a network does not give one finite number a label.
         """
         members = self.bundle.members
-        each = [self._run(*own) for own in zip(self._sessions, members, inputs, strict=True)]
+        labels = len(self.bundle.labels)
+        each = [run(*own, labels) for own in zip(self._sessions, members, inputs, strict=True)]
         if len(each) == 1:
             return each[0]
         return blended(each, [member.share for member in members], self.bundle.decision.exclusive)
-
-    def _run(self, session: Any, member: Member, inputs: Inputs) -> NDArray[np.float64]:
-        whole = [np.asarray(inputs)] if not member.feature.course else [course[None] for course in inputs]
-        try:
-            found = [session.run(["logits"], {"features": values})[0] for values in whole]
-        except Exception as error:  # ONNX Runtime has no common base for what it raises
-            raise BundleFormatError(f"The bundle's network cannot be run: {_first_line(error)}") from None
-        labels = len(self.bundle.labels)
-        fits = all(part.shape == (len(own), labels) for part, own in zip(found, whole, strict=True))
-        logits = np.concatenate([np.zeros((0, labels)), *found]).astype(np.float64) if fits else np.empty(0)
-        if not fits or not np.isfinite(logits).all():
-            raise BundleFormatError("The bundle's network does not give one finite number a label.")
-        return logits
 
     def familiarity(self, values: FloatArray, probabilities: FloatArray) -> NDArray[np.float64] | None:
         """Return how familiar clips with these features and probabilities are, float64[n], 0 to 1.
@@ -195,7 +183,7 @@ class Predictor:
         feature = self.bundle.feature
         piped = path == STDIN or ("://" not in path and Path(path).is_fifo())
         if longest is not None and not piped:
-            seconds = seconds_of(_here(path))
+            seconds = seconds_of(here(path))
             if seconds > longest:
                 return Long(path, seconds)
         if path == STDIN:
@@ -204,7 +192,7 @@ class Predictor:
             with Path(path).open("rb") as pipe:
                 waveform = read_stream(pipe, path, channel=feature.channel)
         else:
-            waveform = decode(_here(path), channel=feature.channel)
+            waveform = decode(here(path), channel=feature.channel)
         if longest is not None and waveform.seconds > longest:
             return Long(path, waveform.seconds, waveform)
         return self._prediction(path, waveform)
@@ -321,121 +309,3 @@ class _Score:
 
 
 _kept: dict[str, Any] = {}
-
-
-def _session(bundle: Bundle, member: Member) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1  # clips run side by side instead
-    options.log_severity_level = 4
-    try:
-        session = onnxruntime.InferenceSession(member.network, options, providers=["CPUExecutionProvider"])
-        inputs, outputs = session.get_inputs(), session.get_outputs()
-        fits = (
-            [i.name for i in inputs] == ["features"]
-            and [o.name for o in outputs] == ["logits"]
-            and _fits(inputs[0].shape, member.feature)
-            and outputs[0].shape[1:] == [len(bundle.labels)]
-        )
-    except Exception as error:  # the same
-        raise BundleFormatError(f"The bundle's network cannot be loaded: {_first_line(error)}") from None
-    if not fits:
-        raise BundleFormatError("The bundle's network does not fit its feature and its labels.")
-    return session
-
-
-def _fits(shape: list[Any], feature: Feature) -> bool:
-    if not feature.course:
-        return shape[1:] == [feature.dims]
-    return len(shape) == 3 and shape[2] == feature.dims and not isinstance(shape[1], int)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
-
-
-def expand(paths: Sequence[str]) -> list[str]:
-    """Return every path, with folders replaced by the sound files below them in natural order.
-
-    What cannot be looked into below a folder is in the list as well, so that it is missed where it fails.
-
-    Raises
-    ------
-    PathError
-        For a path that is not there, or a folder without sound files.
-    """
-    found: list[str] = []
-    for path in paths:
-        if "://" in path:
-            found.extend(_expand_uri(path))
-            continue
-        try:
-            if path != STDIN and not Path(path).exists():
-                raise PathError(f"There is no file or folder '{path}'.")
-            if path == STDIN or not Path(path).is_dir():
-                found.append(path)
-                continue
-            from earmark.readers.listing import Listing  # a file needs no listing
-
-            listing = Listing.of(Path(path))
-        except OSError as error:
-            raise PathError(f"{path} cannot be read: {error.strerror}.") from None
-        below = [*listing.ordered, *(problem.path for problem in listing.problems)]
-        if not below:
-            raise PathError(f"There are no sound files below '{path}'.")
-        found.extend(str(Path(path) / name) for name in below)
-    return found
-
-
-def _expand_uri(uri: str) -> list[str]:
-    from earmark.readers.listing import Listing
-    from earmark.remote import RemotePath, place
-
-    root = place(uri)
-    if not isinstance(root, RemotePath):  # file://
-        return expand([str(root)])
-    try:
-        root = root.listed()
-        if root.is_file():
-            return [root.address]
-        below = [(root / name).address for name in Listing.of(root).ordered]
-    except OSError as error:
-        raise PathError(f"{root} cannot be read: {error.strerror or error}.") from None
-    if not below:
-        raise PathError(f"There are no sound files at '{root}'.")
-    return below
-
-
-def _here(path: str) -> Path:
-    """Return the file on this machine: itself, or a copy of what is at a URI."""
-    if "://" not in path:
-        return Path(path)
-    from earmark.engine.fetch import fetched  # a file needs none of it
-
-    return fetched(path)
-
-
-_GOLDEN_SECONDS = 0.5
-
-
-def golden_waveforms(sample_rate: int) -> list[Waveform]:
-    """Return test sounds that exercise the whole front end: a sweep, a noise burst in silence, a chord of pulses."""
-    n = int(_GOLDEN_SECONDS * sample_rate)
-    t = np.arange(n) / sample_rate
-    top = sample_rate / 2
-    sweep = 0.5 * np.sin(2 * np.pi * (50 * t + (0.9 * top - 50) * t**2 / (2 * _GOLDEN_SECONDS)))
-    burst = np.where((t > 0.1) & (t < 0.2), np.random.default_rng(0).uniform(-0.8, 0.8, n), 0.0)
-    pulses = (
-        sum(np.sin(2 * np.pi * f * t) for f in (0.02 * top, 0.05 * top, 0.11 * top))
-        * np.exp(-8 * (t % 0.125))
-        / 4
-    )
-    return [Waveform(x.astype(np.float32), sample_rate) for x in (sweep, burst, pulses)]
-
-
-def with_golden(bundle: Bundle) -> Bundle:
-    """Return the bundle with a self-test that holds what it gives here and now."""
-    plain, rate = Predictor(bundle, self_test=False), bundle.feature.sample_rate
-    sounds = [Golden(w, plain.score_waveform(w)) for w in golden_waveforms(rate)]
-    return replace(bundle, golden=tuple(sounds))

@@ -1,0 +1,1 @@
+"""Other people's machines: jobs that run there what runs here. No algorithms."""
