@@ -18,7 +18,7 @@ def test_the_training_is_a_job(standin, names, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join((str(names), str(ROOT / "src"))))
     shown = executed(
         tmp_path, **standin.environment, EARMARK_DATA="none-here", EARMARK_ON_AZURE="sounds-ws",
-        AZURE_CONFIG_DIR="/nowhere",
+        AZURE_CONFIG_DIR="/nowhere", EARMARK_EPOCHS="5",
     )  # fmt: skip
     text = "\n".join(shown)
     assert shown[0] == "earmark-demo, trained in the workspace sounds-ws\n"
