@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test test-azure smoke-azure lint bench format clean
+.PHONY: demo test test-azure smoke-azure lint docs bench format clean
 .DEFAULT_GOAL := help
 help:
 	@echo "make demo    install into $(VENV) and run the demo"
@@ -11,6 +11,7 @@ help:
 	@echo "make test-azure  the tests of Azure, against servers on this machine (needs Node.js)"
 	@echo "make smoke-azure the same line on your own workspace (costs money)"
 	@echo "make lint    ruff, mypy --strict, import-linter"
+	@echo "make docs    build the pages into build/docs; a warning is an error"
 	@echo "make bench   measure against librosa, scikit-learn and the tutorial; writes bench/results.md"
 
 $(BIN)/python:
@@ -60,7 +61,7 @@ $(VENV)-azure-serve/.serve: pyproject.toml
 	@touch $@
 
 test-azure: $(VENV)-azure/.azure $(VENV)-azure-serve/.serve .azurite/.azurite
-	EARMARK_AZURE_SERVE_PYTHON="$(abspath $(VENV)-azure-serve/bin/python)" $(VENV)-azure/bin/python -m pytest tests/azure -n auto --dist worksteal
+	EARMARK_AZURE_SERVE_PYTHON="$(abspath $(VENV)-azure-serve/bin/python)" $(VENV)-azure/bin/python -m pytest tests/azure -n auto --dist loadfile
 
 smoke-azure:
 	examples/smoke_azure.sh
@@ -77,6 +78,14 @@ $(VENV)/.bench: pyproject.toml | $(BIN)/python
 
 bench: $(VENV)/.bench
 	$(BIN)/python bench/run.py
+
+$(VENV)/.docs: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[train,docs]'
+	@touch $@ $(VENV)/.train
+
+docs: $(VENV)/.docs
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -b html docs build/docs
+	@echo "build/docs/index.html"
 
 format: $(VENV)/.lint
 	$(BIN)/ruff check --fix .

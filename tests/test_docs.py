@@ -15,13 +15,16 @@ from pathlib import Path
 
 import click
 import pytest
+import soundfile
 
 import earmark as package
 from earmark.cli.app import app
+from earmark.demo import make_demo
 from earmark.encoders import ENCODERS
 from earmark.features import FEATURES
 from earmark.fetch import DATASETS
 from earmark.files import size_text
+from earmark.mixer import Mix, compose
 from earmark.models import MODELS
 from earmark.readers import READERS
 from earmark.recipe import Recipe
@@ -59,6 +62,45 @@ def test_the_readme_runs_as_written(tmp_path):
         )
         assert done.returncode == 0, done.stderr
         assert done.stdout.splitlines()[-1] in ("rain", "engine", "drill")
+
+
+@pytest.fixture(scope="session")
+def workplace(tmp_path_factory):
+    """A folder in which the pages' commands can be typed: the demo's data, and field recordings with label tracks."""
+    folder = tmp_path_factory.mktemp("pages")
+    demo = make_demo(folder / "earmark-demo" / "data")
+    (folder / "field").mkdir()
+    days = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+    for number, day in enumerate(days, 1):  # each has sounds of its own: copies would make all one recording
+        sounds = [
+            (read_wav(path), kind)
+            for kind in ("bird", "rain", "siren")
+            for path in sorted((demo / "audio" / f"{kind}-{number:02}").glob("*.wav"))
+        ]
+        mixed, regions = compose(sounds, 22_050, Mix(seconds=40, events=10, seed=number))
+        soundfile.write(folder / "field" / f"{day}.wav", mixed, 22_050)
+        if day != "sunday":
+            lines = [f"{r.start:.6f}\t{r.end:.6f}\t{r.label}" for r in regions]
+            (folder / "field" / f"{day}.txt").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def read_wav(path):
+    samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    assert rate == 22_050
+    return samples.mean(axis=1)
+
+
+@pytest.mark.parametrize("page", ["start", "own-recordings"])
+def test_a_pages_commands_run_as_written(page, workplace):
+    commands = [line for block in blocks(ROOT / "docs" / f"{page}.md", "sh") for line in block.splitlines()]
+    assert len(commands) >= 4
+    for command in commands:
+        done = subprocess.run(
+            [sys.executable, "-m", *shlex.split(command)],
+            cwd=workplace, env={**os.environ, "NO_COLOR": "1"}, capture_output=True, text=True, timeout=240,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{command}\n{done.stderr}"
 
 
 def test_examples_are_left_out_only_where_a_package_is_not_installed():

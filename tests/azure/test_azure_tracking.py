@@ -26,7 +26,7 @@ def test_inside_a_job_the_plugin_tells_its_run(
     standin: StandIn, names: Path, tone_set: Path, tmp_path: Path, earmark: Callable[..., Any]
 ) -> None:
     from azure.storage.blob import BlobServiceClient
-    from standin.entrance import CONTAINER, trusted, web_token
+    from standin.entrance import trusted, web_token
     from standin.server import SCOPE
 
     job = "calm_bird_7"
@@ -50,7 +50,7 @@ def test_inside_a_job_the_plugin_tells_its_run(
     with BlobServiceClient.from_connection_string(
         standin.azurite.connection_string, **trusted(standin)
     ) as service:
-        client = service.get_container_client(CONTAINER)
+        client = service.get_container_client(standin.container)
         kept = {
             blob.name.rsplit("/", 1)[1]: blob.name
             for blob in client.list_blobs(name_starts_with="ExperimentRun/")

@@ -36,7 +36,8 @@ def room(standin: StandIn, asked: Asked, found: re.Match[str]) -> Answer:
     for each in asked.body["paths"]:
         name = f"ExperimentRun/dcid.{found['run']}/{each['path']}"
         sas = generate_blob_sas(
-            ACCOUNT, standin.container, name, account_key=KEY, permission=BlobSasPermissions(write=True, create=True, read=True),  # noqa: E501
+            ACCOUNT, standin.container, name, account_key=KEY,
+            permission=BlobSasPermissions(write=True, create=True, read=True),
             start=datetime.now(UTC) - timedelta(minutes=5), expiry=datetime.now(UTC) + timedelta(hours=1),
         )  # fmt: skip
         places[each["path"]] = {

@@ -150,7 +150,7 @@ def _endpoint(ml: Any, name: str, say: Say) -> Any:
     from azure.ai.ml.entities import BatchEndpoint
     from azure.core.exceptions import ResourceNotFoundError
 
-    with spoken("asking for the endpoint"):
+    with serving.quietly(), spoken("asking for the endpoint"):
         try:
             return ml.batch_endpoints.get(name)
         except ResourceNotFoundError:

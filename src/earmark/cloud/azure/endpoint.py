@@ -95,7 +95,7 @@ def deploy(
             f"{name} has no deployment yet, so that this one answers everything. Leave out --traffic."
         )
     _deployment(ml, name, colour, registered, instance_type, instances, limits or {}, earmark, say)
-    with spoken("asking for the endpoint"):
+    with serving.quietly(), spoken("asking for the endpoint"):
         endpoint = ml.online_endpoints.get(name)
     endpoint.traffic = shared(shares, colour, traffic)
     with serving.quietly(), spoken("giving it its share of the requests"):
@@ -208,7 +208,7 @@ def existing(ml: Any, name: str) -> Any:
     from azure.core.exceptions import ResourceNotFoundError
 
     checked("endpoint", name)
-    with spoken("asking for the endpoint"):
+    with serving.quietly(), spoken("asking for the endpoint"):
         try:
             return ml.online_endpoints.get(name)
         except ResourceNotFoundError:
@@ -223,7 +223,7 @@ def _endpoint(ml: Any, name: str, say: Say) -> Any:
     from azure.ai.ml.entities import ManagedOnlineEndpoint
     from azure.core.exceptions import ResourceNotFoundError
 
-    with spoken("asking for the endpoint"):
+    with serving.quietly(), spoken("asking for the endpoint"):
         try:
             return ml.online_endpoints.get(name)
         except ResourceNotFoundError:

@@ -10,9 +10,8 @@ from importlib import resources
 from typing import Any
 
 from earmark.cloud.azure.client import sdk
-from earmark.cloud.azure.packages import conda
+from earmark.cloud.azure.packages import batch_conda, conda
 from earmark.cloud.azure.place import CONFIG, Place
-from earmark.cloud.azure.serving import BATCH as FILES_OF_BATCH
 from earmark.cloud.azure.serving import IMAGE
 from earmark.cloud.azure.work import COMMAND, code_command, pipeline, sweep
 
@@ -52,7 +51,7 @@ def files(place: Place, recipe: str, requirement: str) -> dict[str, str]:
         "batch.yml": _yml("environment", "where batch endpoints run", {
             "name": BATCH, "version": "1", "image": IMAGE, "conda_file": "conda-batch.yml",
         }),
-        "conda-batch.yml": _yml("", "what is installed there", _batch(requirement)),
+        "conda-batch.yml": _yml("", "what is installed there", batch_conda(BATCH, requirement)),
         "compute.yml": _yml(
             "amlCompute", "a cluster that is empty, and costs nothing, when nothing runs",
             _cluster("cpu-cluster", "dedicated"),
@@ -127,12 +126,6 @@ def dump(value: Any) -> str:
 def _yml(schema: str, about: str, value: dict[str, Any]) -> str:
     head = {"$schema": SCHEMA.format(schema)} if schema else {}
     return f"# {about[:1].upper()}{about[1:]}.\n{dump({**head, **value})}"
-
-
-def _batch(requirement: str) -> dict[str, Any]:
-    spec = conda(BATCH, requirement, serving=True)
-    spec["dependencies"][-1]["pip"] += FILES_OF_BATCH
-    return spec
 
 
 def _cluster(name: str, tier: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from earmark.cloud.azure import serving
 from earmark.cloud.azure.endpoint import existing
 from earmark.cloud.azure.faults import spoken
 from earmark.errors import AudioError, CloudError, TooLongAudioError, UnreadableAudioError
@@ -43,7 +44,7 @@ def invoke(
     import requests
 
     endpoint = existing(ml, name)
-    with spoken("asking for the endpoint's key"):
+    with serving.quietly(), spoken("asking for the endpoint's key"):
         keys = ml.online_endpoints.get_keys(name)
     key = getattr(keys, "primary_key", None) or getattr(keys, "access_token", "")
     headers = {"Authorization": f"Bearer {key}"}
@@ -101,7 +102,7 @@ def _told(path: str, answer: Any, name: str) -> Iterator[Prediction | AudioError
         and str(found.get("type", "")).startswith("urn:earmark:")
     ):
         kind = TooLongAudioError if found["type"].endswith("too-long") else UnreadableAudioError
-        yield kind(path, str(found.get("detail", "it was refused")).rstrip("."))
+        yield kind(path, _why(found))
         return
     if status in (401, 403):
         raise CloudError(
@@ -111,6 +112,15 @@ def _told(path: str, answer: Any, name: str) -> Iterator[Prediction | AudioError
     raise CloudError(
         f"The endpoint {name} answers with HTTP {status}: {str(said or answer.text.strip() or 'nothing')[:300]}"
     )
+
+
+def _why(problem: dict[str, Any]) -> str:
+    """Return why a sound was refused: what `earmark predict` says of it, or else what the endpoint says."""
+    errors = problem.get("errors")
+    first = errors[0] if isinstance(errors, list) and errors else None
+    if isinstance(first, dict) and isinstance(first.get("error"), str):
+        return str(first["error"])
+    return str(problem.get("detail", "it was refused")).rstrip(".")
 
 
 def prediction(path: str, record: dict[str, Any]) -> Prediction | AudioError:

@@ -13,6 +13,7 @@ from earmark.runs import versions
 _EXTRAS = "train,tracking,report"
 _TRACKING = ("mlflow-skinny", "azureml-mlflow")
 _SERVER = "azureml-inference-server-http"
+_BATCH = ("azureml-core", "azureml-dataset-runtime[fuse]")
 
 
 def requirement(torch: bool = False) -> tuple[str, str]:
@@ -58,6 +59,17 @@ def conda(name: str, earmark: str, serving: bool = False) -> dict[str, Any]:
         "channels": ["conda-forge"],
         "dependencies": [f"python={sys.version_info[0]}.{sys.version_info[1]}", "pip", {"pip": pip}],
     }
+
+
+def batch_conda(name: str, earmark: str) -> dict[str, Any]:
+    """Return a conda environment for batch endpoints: that of the others, with what hands out the files of a job.
+
+    That wants a NumPy of its own, whose version is left to it.
+    """
+    spec = conda(name, earmark, serving=True)
+    pip = spec["dependencies"][-1]["pip"]
+    pip[:] = [each for each in pip if each != _SERVER and not each.startswith("numpy==")] + list(_BATCH)
+    return spec
 
 
 def _pinned(package: str) -> str:

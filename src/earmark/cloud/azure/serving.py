@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import re
 import shutil
 import tempfile
@@ -16,13 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from earmark.cloud.azure.faults import spoken
-from earmark.cloud.azure.packages import conda
+from earmark.cloud.azure.packages import batch_conda, conda
 from earmark.predict import Predictor
 
 Say = Callable[[str, str], None]  # with a stage of the work, and what to say of it
 
 IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:latest"
-BATCH = ("azureml-core", "azureml-dataset-runtime[fuse]")  # what hands out the files of a batch job
 _PIECE = 2**20
 _TAG = 500  # characters of a tag's value
 _NEWS = 60  # seconds from one word to the next
@@ -76,7 +76,7 @@ def register(ml: Any, model: Path, say: Say) -> Registered:
     whole = digest.hexdigest()
     stem = re.sub(r"[^A-Za-z0-9_-]+", "-", model.stem).strip("-_")[:200] or "model"
     made = Registered(stem, whole[:12], whole)
-    with spoken("asking for the model"):
+    with quietly(), spoken("asking for the model"):
         try:
             ml.models.get(made.name, version=made.version)
         except ResourceNotFoundError:
@@ -107,9 +107,7 @@ def environment(name: str, earmark: str, batch: bool = False) -> Any:
     """
     from azure.ai.ml.entities import Environment
 
-    spec = conda(name, earmark, serving=True)
-    if batch:
-        spec["dependencies"][-1]["pip"] += BATCH
+    spec = batch_conda(name, earmark) if batch else conda(name, earmark, serving=True)
     stands_for = hashlib.sha256(json.dumps([IMAGE, spec]).encode()).hexdigest()[:12]
     return Environment(name=name, version=stands_for, image=IMAGE, conda_file=spec)
 
@@ -144,9 +142,14 @@ def code(script: str) -> Iterator[Any]:
 
 @contextmanager
 def quietly() -> Iterator[None]:
-    """Keep standard output for results: the SDK prints dots and bars there."""
-    with redirect_stdout(StringIO()):
-        yield
+    """Keep the dots of the SDK from standard output, and its notes to its own makers from standard error."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with redirect_stdout(StringIO()):
+            yield
+    finally:
+        logging.disable(before)
 
 
 def wait(poller: Any, doing: str, say: Say) -> Any:
