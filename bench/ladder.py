@@ -43,8 +43,8 @@ from machine import header
 
 RUNGS = ("mlp", "linear", "dictionary", "rocket", "cnn", "encoder:yamnet")
 BLENDS = {
-    "blend without pretraining": ("linear", "dictionary", "cnn"),
-    "blend with yamnet": ("linear", "dictionary", "cnn", "encoder:yamnet"),
+    "blend without pretraining": ("linear", "dictionary", "rocket", "cnn"),
+    "blend with yamnet": ("linear", "dictionary", "rocket", "cnn", "encoder:yamnet"),
 }
 DATA = {
     "us8k": ("us8k", "auto", ""),

@@ -70,10 +70,7 @@ def test_a_taken_folder_is_refused_and_left_alone(site, tmp_path, monkeypatch):
         (".", ". is the folder that you are in, or the top of all."),
         ("/", "/ is the folder that you are in, or the top of all."),
         ("", "DEST is empty. Give the folder that the data set shall become."),
-        (
-            "az://sounds/fsdd",
-            "'az://sounds/fsdd' is no folder on this machine. Fetch into one, and copy it from there.",
-        ),
+        ("az:/sounds/fsdd", "'az:/sounds/fsdd' is no URI yet. Did you mean 'az://sounds/fsdd'?"),
         (file, f"{file} is a file. Give the name of a new folder."),
     ):
         with pytest.raises(PathError) as caught:
@@ -244,7 +241,7 @@ def test_whatever_step_finds_the_disk_full(site, tmp_path, monkeypatch, step):
         raise OSError(errno.ENOSPC, "No space left on device", "x")
 
     where = {
-        "write": "earmark.fetch.download._write", "unpack": "earmark.fetch.unpack._write",
+        "write": "earmark.fetch.download._write", "unpack": "earmark.fetch.unpack.pieces",
         "marker": "earmark.fetch.place.write_json", "note": "earmark.fetch.part.write_json",
     }[step]  # fmt: skip
     monkeypatch.setattr(where, full)

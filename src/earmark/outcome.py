@@ -13,6 +13,7 @@ from earmark.extract import Done
 from earmark.inputs import Inputs, take
 from earmark.leakage import Leakage
 from earmark.recipe import Recipe
+from earmark.remote import Place
 from earmark.settings import to_dict
 from earmark.split import Rows, Split
 from earmark.train import Fitted
@@ -164,7 +165,7 @@ class TrainResult:
         How the bundle's scores become answers.
     """
 
-    bundle: Path
+    bundle: Place
     run: Path
     recipe: Recipe
     prepared: Prepared

@@ -23,7 +23,7 @@ from earmark.data import DataSettings, open_data
 from earmark.dataset import Dataset
 from earmark.decide import Decision
 from earmark.engine import Engine, Local
-from earmark.errors import DataError, SettingError, SplitError
+from earmark.errors import DataError, PathError, SettingError, SplitError
 from earmark.evaluate import (
     LabelReport,
     Report,
@@ -47,7 +47,7 @@ from earmark.listener import Listener, Silent
 from earmark.outcome import EvaluateResult, Extracted, Judged, Prepared, TrainResult
 from earmark.predict import Predictor
 from earmark.recipe import Recipe
-from earmark.remote import is_uri, shown
+from earmark.remote import Place, is_uri, shown
 from earmark.split import (
     TEST,
     Rows,
@@ -70,7 +70,7 @@ _MOST_JUDGED = 20_000  # labels: of more it takes minutes, and gigabytes
 
 def train(
     recipe: Recipe,
-    output: Path | None = None,
+    output: Place | None = None,
     runs_folder: Path = RUNS,
     listener: Listener | None = None,
     engine: Engine | None = None,
@@ -124,13 +124,25 @@ def train(
         bundle = replace(own.bundle, provenance=provenance, events=_events(recipe, ready, split))
         write_bundle(run.folder / f"model{SUFFIX}", bundle)
         if output is not None:
-            write_bundle(output, bundle)
+            _hand_over(output, bundle, run.folder)
         record.write_splits(run, ready, {"role": split})
         record.write_predictions(run, ready, scored[:1], [split.test_fold])
         run.write_json("report.json", {**result.to_dict(), **result.report.to_dict()})
         run.finish()
         listener.finished(run, result)
     return result
+
+
+def _hand_over(output: Place, bundle: Bundle, folder: Path) -> None:
+    """Write the model where it is wanted; where a storage refuses it, say where it is."""
+    try:
+        write_bundle(output, bundle)
+    except OSError as error:
+        if isinstance(output, Path):
+            raise
+        raise PathError(
+            f"{output} cannot be written: {error.strerror}. The model is in {folder / f'model{SUFFIX}'}."
+        ) from None
 
 
 def evaluate(
@@ -212,7 +224,7 @@ def evaluate(
 
 
 def evaluate_bundle(
-    path: Path,
+    path: Place,
     recipe: Recipe,
     listener: Listener | None = None,
     engine: Engine | None = None,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from surroundings import ROOT, installed
 
 if TYPE_CHECKING:
     from azurite import Azurite
+    from between import Between
     from certificates import Certificates
     from standin import StandIn
 
@@ -50,11 +52,18 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def storage(azurite: Azurite, monkeypatch: pytest.MonkeyPatch) -> Azurite:
+def storage(azurite: Azurite, monkeypatch: pytest.MonkeyPatch) -> Iterator[Azurite]:
     """The same, for code of this process: the environment leads there for as long as a test lasts."""
+    import aiohttp.connector
+    from adlfs import AzureBlobFileSystem
+
     for name, value in azurite.environment.items():
         monkeypatch.setenv(name, value)
-    return azurite
+    # aiohttp has looked at the environment when it was imported, and never again.
+    monkeypatch.setattr(aiohttp.connector, "_SSL_CONTEXT_VERIFIED", azurite.certificates.trusting())
+    AzureBlobFileSystem.clear_instance_cache()  # of a test before, which may have had another key
+    yield azurite
+    AzureBlobFileSystem.clear_instance_cache()
 
 
 @pytest.fixture
@@ -66,6 +75,36 @@ def container(storage: Azurite) -> str:
     with BlobServiceClient.from_connection_string(storage.connection_string) as service:
         service.create_container(name)
     return name
+
+
+@pytest.fixture
+def between(storage: Azurite) -> Iterator[Between]:
+    """What stands between a client and Azurite, and does what it is told to."""
+    from between import standing_between
+
+    with standing_between(storage) as found:
+        yield found
+
+
+@pytest.fixture
+def read_only(azurite: Azurite) -> Callable[[str], dict[str, str]]:
+    """Make the environment of somebody with a token that may only read, for a container."""
+    from azurite import KEY
+    from certificates import ACCOUNT
+
+    def make(container: str) -> dict[str, str]:
+        from azure.storage.blob import ContainerSasPermissions, generate_container_sas
+
+        token = generate_container_sas(
+            ACCOUNT, container, account_key=KEY, permission=ContainerSasPermissions(read=True, list=True),
+            expiry=datetime.now(UTC) + timedelta(hours=1),
+        )  # fmt: skip
+        return {
+            **azurite.certificates.environment,
+            "AZURE_STORAGE_CONNECTION_STRING": f"BlobEndpoint={azurite.endpoint};SharedAccessSignature={token}",
+        }
+
+    return make
 
 
 @pytest.fixture

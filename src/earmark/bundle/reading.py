@@ -7,7 +7,6 @@ import io
 import json
 import math
 import zipfile
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -36,6 +35,7 @@ from earmark.errors import BundleFormatError, PathError, UsageError
 from earmark.events import Events
 from earmark.features import kept_feature
 from earmark.features.summary import summary_dims
+from earmark.remote import Place
 from earmark.settings import from_dict
 from earmark.types import Waveform
 
@@ -44,8 +44,8 @@ _HEAVIEST = 1e9  # no weight is larger, and no temperature
 _LONGEST_REASON = 200
 
 
-def read_bundle(path: Path) -> Bundle:
-    """Read and verify a bundle.
+def read_bundle(path: Place) -> Bundle:
+    """Read and verify a bundle, here or at a URI (see `earmark.remote.place`).
 
     Raises
     ------
@@ -79,7 +79,7 @@ def read_bundle(path: Path) -> Bundle:
         raise BundleFormatError(f"{path} is damaged: it holds values beyond all measure.") from None
 
 
-def _read_file(path: Path) -> bytes:
+def _read_file(path: Place) -> bytes:
     try:
         if path.is_dir():
             raise PathError(f"{path} is a folder, not a model file. The model comes before the data.")
@@ -87,8 +87,10 @@ def _read_file(path: Path) -> bytes:
             raise PathError(
                 f"There is no model file '{path}'. Train one with: earmark train DATASET -o {path.name}"
             )
+        if path.stat().st_size > _MAX_FILE:
+            raise BundleFormatError(f"{path} is larger than a bundle may be ({_MAX_FILE // 2**20} MiB).")
         with path.open("rb") as file:
-            data = file.read(min(path.stat().st_size, _MAX_FILE) + 1)
+            data: bytes = file.read(_MAX_FILE + 1)
     except OSError as error:
         raise PathError(f"The model file {path} cannot be read: {error.strerror}.") from None
     if len(data) > _MAX_FILE:
@@ -101,7 +103,7 @@ def _reason(error: Exception) -> str:
     return words if len(words) <= _LONGEST_REASON else words[:_LONGEST_REASON] + " …"
 
 
-def _entries(path: Path, archive: zipfile.ZipFile) -> dict[str, bytes]:
+def _entries(path: Place, archive: zipfile.ZipFile) -> dict[str, bytes]:
     names = archive.namelist()
     if len(names) != len(set(names)) or len(names) > 2 + MOST_GOLDEN + 2 * MOST_NETWORKS:
         raise BundleFormatError(f"{path} has {len(names)} entries, more than a bundle has, or some twice.")
@@ -121,7 +123,7 @@ def _entries(path: Path, archive: zipfile.ZipFile) -> dict[str, bytes]:
     return entries
 
 
-def _check_hashes(path: Path, about: dict[str, Any], entries: dict[str, bytes]) -> None:
+def _check_hashes(path: Place, about: dict[str, Any], entries: dict[str, bytes]) -> None:
     if about["seal"] != seal(about):
         raise BundleFormatError(f"{path}: its settings were changed after the bundle was written.")
     if set(about["sha256"]) != set(entries):
@@ -131,7 +133,7 @@ def _check_hashes(path: Path, about: dict[str, Any], entries: dict[str, bytes]) 
             raise BundleFormatError(f"{path}: the entry {name} was changed after the bundle was written.")
 
 
-def _bundle(path: Path, about: dict[str, Any], entries: dict[str, bytes]) -> Bundle:
+def _bundle(path: Place, about: dict[str, Any], entries: dict[str, bytes]) -> Bundle:
     labels = about["labels"]
     members = _members(path, about, entries)
     names = isinstance(labels, list) and all(isinstance(label, str) and label for label in labels)
@@ -161,7 +163,7 @@ def _bundle(path: Path, about: dict[str, Any], entries: dict[str, bytes]) -> Bun
     return Bundle(tuple(labels), members, golden, provenance, decision, reference, weights, events)
 
 
-def _members(path: Path, about: dict[str, Any], entries: dict[str, bytes]) -> tuple[Member, ...]:
+def _members(path: Place, about: dict[str, Any], entries: dict[str, bytes]) -> tuple[Member, ...]:
     told = about["members"] if about["format"] == FORMAT else [_only(about)]
     networks = {n: data for n, data in entries.items() if n.endswith(".onnx") and not is_encoder(n)}
     if sorted(member["file"] for member in told) != sorted(networks):
@@ -197,7 +199,7 @@ def _only(about: dict[str, Any]) -> dict[str, Any]:
 
 
 def _golden(
-    path: Path, about: dict[str, Any], entries: dict[str, bytes], sample_rate: int
+    path: Place, about: dict[str, Any], entries: dict[str, bytes], sample_rate: int
 ) -> tuple[Golden, ...]:
     if sorted(sound["file"] for sound in about["golden"]) != sorted(filter(is_golden, entries)):
         raise BundleFormatError(f"{path}: its list of test sounds does not match its entries.")
@@ -214,7 +216,7 @@ def _golden(
     return tuple(golden)
 
 
-def _reference(path: Path, about: Any, data: bytes | None, dims: int) -> Reference | None:
+def _reference(path: Place, about: Any, data: bytes | None, dims: int) -> Reference | None:
     if about is None and data is None:
         return None
     rows = _array(data or b"", ROW, 2)

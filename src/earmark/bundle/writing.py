@@ -6,7 +6,6 @@ import hashlib
 import io
 import json
 import zipfile
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,13 +15,14 @@ from earmark.bundle.content import Bundle
 from earmark.bundle.entries import ABOUT, FORMAT, REFERENCE, ROW, SAMPLE, network_name, seal
 from earmark.features import feature_to_dict
 from earmark.files import write_atomically
+from earmark.remote import Place, RemotePath
 from earmark.settings import to_dict
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same content gives the same file
 
 
-def write_bundle(path: Path, bundle: Bundle) -> None:
-    """Write ``bundle`` to ``path`` atomically; the same bundle gives the same bytes."""
+def write_bundle(path: Place, bundle: Bundle) -> None:
+    """Write ``bundle`` to ``path``, here or at a URI, atomically; the same bundle gives the same bytes."""
     entries, members, golden = {}, [], []
     for i, member in enumerate(bundle.members):
         entries[network_name(i)] = member.network
@@ -62,7 +62,10 @@ def write_bundle(path: Path, bundle: Bundle) -> None:
             info = zipfile.ZipInfo(name, _EPOCH)
             info.external_attr = 0o644 << 16
             archive.writestr(info, data)
-    write_atomically(path, packed.getvalue())
+    if isinstance(path, RemotePath):
+        path.put(packed.getvalue())
+    else:
+        write_atomically(path, packed.getvalue())
 
 
 def _packed(array: NDArray[Any], dtype: np.dtype[Any]) -> bytes:

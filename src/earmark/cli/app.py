@@ -24,6 +24,7 @@ from earmark.errors import SettingError, UnknownNameError
 
 if TYPE_CHECKING:
     from earmark.recipe import Recipe
+    from earmark.remote import Place
 
 __all__ = ["FORMATS", "app"]
 
@@ -194,7 +195,7 @@ def extract(
 @options.data
 @options.where
 @options.outcome
-def train(dataset: str, output: Path | None, **choices: Any) -> int:
+def train(dataset: str, output: Place | None, **choices: Any) -> int:
     """Train a classifier, and test it on recordings it has not heard.
 
     DATASET is a folder or a table of labelled sound. The model becomes one file. An interrupted run goes on when the
@@ -205,7 +206,7 @@ def train(dataset: str, output: Path | None, **choices: Any) -> int:
 
 
 def _train(
-    recipe: Recipe, output: Path | None, engine: str, address: str | None, workers: int | None, progress: str,
+    recipe: Recipe, output: Place | None, engine: str, address: str | None, workers: int | None, progress: str,
     runs: Path, strict: bool, as_json: bool,
 ) -> int:  # fmt: skip
     from earmark.cli import ready, show
@@ -260,6 +261,7 @@ def evaluate(
     from earmark import pipeline
     from earmark.cli.events import watcher
     from earmark.engine import open_engine
+    from earmark.remote import place
     from earmark.tracking import tracked
 
     shape = options.data_of(choices)
@@ -280,7 +282,7 @@ def evaluate(
                     " --target, --split, --folds, --leave-one-class-out and --set."
                 )
             made = made.with_data(dataset, **shape)
-            result = pipeline.evaluate_bundle(Path(subject), made, terminal, where)
+            result = pipeline.evaluate_bundle(place(subject), made, terminal, where)
         elif subject.endswith(".earmark"):
             raise SettingError(
                 f"Which data shall {subject} be judged on? Type: earmark evaluate {subject} DATASET"
@@ -319,7 +321,7 @@ def compare(a: Path, b: Path, as_json: bool) -> int:
 
 
 @command("predict", "earmark predict model.earmark siren.wav a-folder --format json")
-@click.argument("model", type=click.Path(path_type=Path), metavar="MODEL.earmark")
+@click.argument("model", type=options.PLACE, metavar="MODEL.earmark")
 @click.argument("paths", nargs=-1, metavar="PATH...")
 @click.option(
     "--format",
@@ -340,7 +342,7 @@ def compare(a: Path, b: Path, as_json: bool) -> int:
 @options.live
 @options.where
 def predict(
-    model: Path, paths: tuple[str, ...], style: str, as_json: bool, output: Path | None, engine: str,
+    model: Place, paths: tuple[str, ...], style: str, as_json: bool, output: Path | None, engine: str,
     address: str | None, workers: int | None, progress: str, **choices: Any,
 ) -> int:  # fmt: skip
     """Say what is heard in files and folders, in long recordings, or live.
@@ -366,7 +368,7 @@ def predict(
 @options.change
 @options.where
 @options.outcome
-def run(recipe: str, output: Path | None, changes: tuple[str, ...], **how: Any) -> int:
+def run(recipe: str, output: Place | None, changes: tuple[str, ...], **how: Any) -> int:
     """Train from one file.
 
     It names data, split, feature, model and training; every run folder holds one.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,6 +10,7 @@ import click
 from earmark.cli import options
 from earmark.cli.frame import command
 from earmark.errors import SettingError
+from earmark.remote import Place
 
 if TYPE_CHECKING:
     from earmark.recordings.judged import EventReport
@@ -19,7 +19,7 @@ _aside = click.Group()  # `app` puts the command in its place
 
 
 @command("evaluate-events", "earmark evaluate-events model.earmark recordings", _aside)
-@click.argument("model", type=click.Path(path_type=Path), metavar="MODEL.earmark")
+@click.argument("model", type=options.PLACE, metavar="MODEL.earmark")
 @click.argument("recordings")
 @options.how_events
 @click.option(
@@ -41,7 +41,7 @@ _aside = click.Group()  # `app` puts the command in its place
 @options.progress
 @options.as_json
 def evaluate_events(
-    model: Path,
+    model: Place,
     recordings: str,
     collar: float,
     workers: int | None,

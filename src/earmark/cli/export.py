@@ -13,6 +13,7 @@ from earmark.cli import options
 from earmark.cli.frame import command
 from earmark.cli.words import on_one_line
 from earmark.errors import SettingError
+from earmark.remote import Place
 
 if TYPE_CHECKING:
     from earmark.export import Exported, Source
@@ -22,7 +23,7 @@ _aside = click.Group()  # `app` puts the command in its place
 
 
 @command("export", "earmark export model.earmark --to onnx -o model.onnx", _aside)
-@click.argument("model", type=click.Path(path_type=Path), metavar="MODEL.earmark")
+@click.argument("model", type=options.PLACE, metavar="MODEL.earmark")
 @click.option("--to", "form", default="onnx", show_default=True, metavar="NAME", help="onnx or mlflow.")
 @click.option(
     "-o",
@@ -42,7 +43,7 @@ _aside = click.Group()  # `app` puts the command in its place
 @options.where
 @options.as_json
 def export(
-    model: Path, form: str, output: Path, quantize: bool, dataset: str | None, engine: str, address: str | None,
+    model: Place, form: str, output: Path, quantize: bool, dataset: str | None, engine: str, address: str | None,
     workers: int | None, progress: str, as_json: bool, **choices: Any,
 ) -> int:  # fmt: skip
     """Write a model in a form that others run.

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from earmark.cli.progress import Terminal
     from earmark.events import Event, Events
     from earmark.recordings import Figures
+    from earmark.remote import Place
     from earmark.types import FloatArray
 
 TRACKS = ("audacity", "raven", "rttm")  # formats that have no place for anything but events
@@ -28,7 +29,7 @@ _INTERRUPTED = 130
 
 
 def predict(
-    model: Path, paths: tuple[str, ...], style: str, output: Path | None, choices: dict[str, Any],
+    model: Place, paths: tuple[str, ...], style: str, output: Path | None, choices: dict[str, Any],
     where: tuple[str, int | None, str | None], progress: str,
 ) -> int:  # fmt: skip
     """Say what is heard in files and folders."""
@@ -196,7 +197,7 @@ def _refuse(choices: dict[str, Any], names: Iterable[str], why: str) -> None:
 
 
 def live(
-    model: Path, paths: tuple[str, ...], style: str, output: Path | None, choices: dict[str, Any]
+    model: Place, paths: tuple[str, ...], style: str, output: Path | None, choices: dict[str, Any]
 ) -> int:
     """Say what is heard in standard input or by a microphone, as it comes."""
     from earmark.audio.mic import NAME, Microphone

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from earmark.errors import SettingError
+from earmark.remote import place
 
 if TYPE_CHECKING:
     from earmark.data import DataSettings
@@ -24,9 +25,20 @@ def _all(*decorators: Decorator) -> Decorator:
     return lambda function: functools.reduce(lambda f, decorate: decorate(f), reversed(decorators), function)
 
 
+class _Place(click.ParamType):  # type: ignore[type-arg]  # of no type in older versions
+    """A file on this machine or at a URI."""
+
+    name = "path"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return what stands for it."""
+        return place(value)
+
+
+PLACE = _Place()
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
 output = click.option(
-    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Where the model file goes."
+    "-o", "--output", type=PLACE, metavar="FILE", help="Where the model file goes; may be a URI."
 )
 strict = click.option("--strict", is_flag=True, help="Exit with 1 when any clip or file was found wanting.")
 runs = click.option(

@@ -130,9 +130,8 @@ class Terminal:
         self.say("From", plan.address)
         self.say("To", str(plan.dest))
         size = f"{size_text(plan.download)} to download, " if plan.download else ""
-        self.say(
-            "Size", f"{size}about {size_text(source.unpacked)} unpacked; {size_text(plan.free)} are free"
-        )
+        free = f"; {size_text(plan.free)} are free" if plan.free is not None else ""
+        self.say("Size", f"{size}about {size_text(source.unpacked)} unpacked{free}")
 
     def fetching(self, stage: str, done: int, total: int | None) -> None:
         """Show how many bytes are there, how quickly they come, and how long it will take."""

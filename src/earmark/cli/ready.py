@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
 import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from earmark.errors import MissingExtraError, PathError
+from earmark.remote import Place, RemotePath
 
 if TYPE_CHECKING:
     from earmark.recipe import Recipe
@@ -68,7 +70,7 @@ def _has(what: str, extra: str, modules: dict[str, str]) -> None:
             raise MissingExtraError(what, extra, package)
 
 
-def can_write(path: Path | None, option: str = "-o", example: str = "model.earmark") -> None:
+def can_write(path: Place | None, option: str = "-o", example: str = "model.earmark") -> None:
     """Refuse an output that cannot be written.
 
     Raises
@@ -78,6 +80,9 @@ def can_write(path: Path | None, option: str = "-o", example: str = "model.earma
     """
     if path is None:
         return
+    if isinstance(path, RemotePath):
+        _can_put(path, option, example)
+        return
     if path.is_dir():
         raise PathError(f"{path} is a folder; {option} takes a file name, such as {path / example}.")
     if path.exists() and not path.is_file():
@@ -85,6 +90,22 @@ def can_write(path: Path | None, option: str = "-o", example: str = "model.earma
     if not path.parent.is_dir():
         raise PathError(f"There is no folder '{path.parent}' to write {path.name} into. Make it first.")
     _try(path.parent)
+
+
+def _can_put(path: RemotePath, option: str, example: str) -> None:
+    """Refuse a place in object storage where nothing can be put: a file is put there and taken away."""
+    trial = path.parent / f".earmark-{secrets.token_hex(4)}.trial"
+    try:
+        if path.is_dir():
+            raise PathError(f"{path} is a folder; {option} takes a file name, such as {path / example}.")
+        trial.put(b"")
+        trial.remove()
+    except FileNotFoundError:
+        raise PathError(
+            f"There is no container or bucket to put {path} into. Make it first, or give {option} another place."
+        ) from None
+    except OSError as error:
+        raise PathError(f"{path} cannot be written: {error.strerror}.") from None
 
 
 def can_make(folder: Path, ours: bool) -> None:

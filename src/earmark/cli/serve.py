@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
 
+from earmark.cli import options
 from earmark.cli.frame import command
+from earmark.remote import Place
 
 _aside = click.Group()  # `app` puts the command in its place
 
 
 @command("serve", "earmark serve model.earmark --port 8000", _aside)
-@click.argument("model", type=click.Path(path_type=Path), metavar="MODEL.earmark")
+@click.argument("model", type=options.PLACE, metavar="MODEL.earmark")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
 @click.option("--port", type=int, default=8000, show_default=True, help="0 takes a free one.")
 @click.option(
@@ -59,7 +60,7 @@ _aside = click.Group()  # `app` puts the command in its place
     metavar="SECONDS",
     help="For what is under way at the end.",
 )
-def serve(model: Path, **choices: Any) -> int:
+def serve(model: Place, **choices: Any) -> int:
     """Answer over HTTP what is heard in sound files.
 
     POST /v1/predict takes a file as the body, or several as a form; GET /openapi.json describes the rest. SIGTERM or

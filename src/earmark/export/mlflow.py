@@ -22,6 +22,7 @@ from earmark.export.served import Served
 from earmark.export.source import Exported, Source
 from earmark.export.trial import compare
 from earmark.files import write_atomically
+from earmark.remote import local_file
 from earmark.types import FloatArray, Waveform
 
 MODEL = "model.earmark"
@@ -80,7 +81,7 @@ def _into_place(place: Path, out: Path) -> None:
 
 
 def _files(source: Source) -> dict[str, bytes]:
-    data = source.path.read_bytes()
+    data = local_file(source.path).read_bytes()
     if source.sha256 != Source.hash_of(data):
         raise ExportError(f"{source.path} was changed while it was exported. Export it again.")
     ours = version("earmark")

@@ -9,6 +9,7 @@ from typing import Any
 
 from earmark.bundle import Bundle, read_bundle
 from earmark.predict import Predictor
+from earmark.remote import Place, local_file
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,12 +27,12 @@ class Source:
     """
 
     bundle: Bundle
-    path: Path
+    path: Place
     sha256: str
     quantized: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, path: Path) -> Source:
+    def read(cls, path: Place) -> Source:
         """Read a bundle, and see that it keeps its promises.
 
         Raises
@@ -43,7 +44,7 @@ class Source:
         """
         bundle = read_bundle(path)
         Predictor(bundle)
-        return cls(bundle, path, cls.hash_of(path.read_bytes()))
+        return cls(bundle, path, cls.hash_of(local_file(path).read_bytes()))
 
     @staticmethod
     def hash_of(data: bytes) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from earmark.fetch.encoder import FetchedEncoder, fetch_encoder
-from earmark.fetch.flow import Fetched, fetch
+from earmark.fetch.fetched import Fetched
+from earmark.fetch.flow import fetch
 from earmark.fetch.plan import Plan
 from earmark.fetch.registry import DATASETS, Source
 from earmark.fetch.told import Told

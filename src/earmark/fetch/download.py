@@ -164,7 +164,9 @@ class _Run:
                 self.restart("the file at the server is not what it was")
             return
         with closing(answer.body):
-            self._check(answer)
+            if answer.total is not None and answer.total > self.wanted.most:
+                self.part.remove()
+            check_size(self.wanted, answer.total)
             changed = self._changed(answer)
             if self.done and (answer.start == 0 or changed):
                 self.restart(
@@ -182,19 +184,6 @@ class _Run:
             self.part.stem_from(self.origin)
             with self.part.append() as file:
                 self._take(answer.body, file)
-
-    def _check(self, answer: web.Answer) -> None:
-        if answer.total is None:
-            return
-        if self.wanted.total is not None and answer.total != self.wanted.total:
-            raise FetchError(
-                f"{self.address} offers {answer.total:,} bytes, where {self.wanted.total:,} belong."
-                " That is another file: take another place with --mirror URL, or for a repacked archive add"
-                " --checksum ALGORITHM:HEX."
-            )
-        if answer.total > self.wanted.most:
-            self.part.remove()
-            raise FetchError(self._too_large(answer.total))
 
     def _changed(self, answer: web.Answer) -> bool:
         """Say whether the server has another file than the one that the part is from."""
@@ -217,7 +206,7 @@ class _Run:
                 break
             if self.done + len(piece) > self.wanted.most:
                 self.part.remove()
-                raise FetchError(self._too_large(None))
+                raise FetchError(too_large(self.wanted, None))
             _write(file, piece)
             self.digest.update(piece)
             self.done += len(piece)
@@ -233,9 +222,31 @@ class _Run:
         self.part.stem_from(self.origin)
         return f"{checksum.algorithm(self.wanted.checksum)}:{self.digest.hexdigest()}"
 
-    def _too_large(self, total: int | None) -> str:
-        got = f"offers {size_text(total)}" if total is not None else "sends without an end"
-        return f"{self.address} {got}, where at most {size_text(self.wanted.most)} belong. Nothing of it was kept."
+
+def check_size(wanted: Wanted, total: int | None) -> None:
+    """Refuse a file that a server says is of another size than it should be.
+
+    Raises
+    ------
+    FetchError
+        What it offers, and what belongs there.
+    """
+    if total is None:
+        return
+    if wanted.total is not None and total != wanted.total:
+        raise FetchError(
+            f"{web.shown(wanted.url)} offers {total:,} bytes, where {wanted.total:,} belong."
+            " That is another file: take another place with --mirror URL, or for a repacked archive add"
+            " --checksum ALGORITHM:HEX."
+        )
+    if total > wanted.most:
+        raise FetchError(too_large(wanted, total))
+
+
+def too_large(wanted: Wanted, total: int | None) -> str:
+    """Say that a server has, or sends, more than belongs to the file."""
+    got = f"offers {size_text(total)}" if total is not None else "sends without an end"
+    return f"{web.shown(wanted.url)} {got}, where at most {size_text(wanted.most)} belong. Nothing of it was kept."
 
 
 def _write(file: BinaryIO, piece: bytes) -> None:

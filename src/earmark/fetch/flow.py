@@ -7,62 +7,25 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 from earmark.errors import ArchiveError, FetchError, PathError, SettingError
 from earmark.fetch import checksum, kaggle
+from earmark.fetch.bucket import check_storage, told_of
+from earmark.fetch.bucket import standing as in_storage
 from earmark.fetch.download import Wanted, download
+from earmark.fetch.fetched import Fetched, fetched, found, marker_of
 from earmark.fetch.part import Part
 from earmark.fetch.place import Workplace, check_dest, found_in
 from earmark.fetch.plan import Plan, make_plan, standing
 from earmark.fetch.registry import Source
+from earmark.fetch.storage import Storing
 from earmark.fetch.told import Nobody, Told
 from earmark.fetch.unpack import Unpacked, unpack
 from earmark.files import size_text
+from earmark.remote import is_uri
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """A data set that is on this machine.
-
-    Parameters
-    ----------
-    source, path
-        What, and where.
-    url
-        Where it came from.
-    bytes, files
-        What its files take, and how many they are.
-    checksum
-        Of the archive; ``None`` for one that Kaggle sent as files.
-    checked
-        Whether that is the one that was known before.
-    there
-        Whether it was there already.
-    """
-
-    source: Source
-    path: Path
-    url: str
-    bytes: int
-    files: int
-    checksum: str | None
-    checked: bool
-    there: bool
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the record as the command line's JSON shows it."""
-        return {
-            "name": self.source.name, "path": str(self.path), "url": self.url, "bytes": self.bytes,
-            "files": self.files, "checksum": self.checksum, "checked": self.checked,
-            "licence": self.source.licence, "there": self.there,
-        }  # fmt: skip
 
 
 def fetch(
@@ -80,7 +43,7 @@ def fetch(
         An entry of `DATASETS`.
     dest
         A folder that does not exist yet, is empty, or holds this data set already (then nothing is asked of any
-        network).
+        network). Or such a place in object storage, ``az://container/folder``, where it is put file by file.
     told
         Who is told how it goes.
     origin, mirror, against
@@ -98,32 +61,51 @@ def fetch(
         When it cannot be had, or there is no room for it.
     """
     told = told or Nobody()
+    if is_uri(dest):
+        return _fetch_into(source, dest, told, origin, mirror, against, keep_archive, pause)
     place = check_dest(dest)
     marker = found_in(place, source)
     if marker is not None:
         Workplace(place).tidy()
-        return _there(source, place, marker)
+        return found(source, place, marker)
     plan = make_plan(source, place, origin, mirror, against)
     if keep_archive and (plan.origin == "kaggle" or plan.archive is not None):
         raise SettingError("--keep-archive is for archives that are downloaded.")
-    return _Fetch(plan, told, keep_archive, pause).run()
+    return _Fetch(plan, place, told, keep_archive, pause).run()
 
 
-def _there(source: Source, place: Path, marker: dict[str, Any]) -> Fetched:
-    return Fetched(
-        source, place, str(marker.get("url")), marker["bytes"], marker["files"],
-        marker.get("checksum"), bool(marker.get("checked")), there=True,
-    )  # fmt: skip
+def _fetch_into(
+    source: Source, dest: str, told: Told, origin: str | None, mirror: str | None, against: str | None, keep: bool,
+    pause: Callable[[float], None],
+) -> Fetched:  # fmt: skip
+    """Fetch a data set into object storage, or find it there."""
+    place = check_storage(dest)
+    if keep:
+        raise SettingError(
+            "--keep-archive is for folders on this machine: into object storage only its files go."
+        )
+    with told_of(place):
+        marker = in_storage(place, source)
+    if marker is not None:
+        return found(source, place, marker)
+    plan = make_plan(source, place, origin, mirror, against)
+    told.offered(plan)
+    done, got = Storing(
+        plan, place, told, pause, lambda done, got: marker_of(plan, plan.address, done, got)
+    ).run()
+    return fetched(plan, plan.address, done, got)
 
 
 class _Fetch:
     """One run of `fetch`."""
 
-    def __init__(self, plan: Plan, told: Told, keep: bool, pause: Callable[[float], None]) -> None:
-        self.plan, self.told, self.keep, self.pause = plan, told, keep, pause
-        self.work = Workplace(plan.dest)
+    def __init__(
+        self, plan: Plan, dest: Path, told: Told, keep: bool, pause: Callable[[float], None]
+    ) -> None:
+        self.plan, self.dest, self.told, self.keep, self.pause = plan, dest, told, keep, pause
+        self.work = Workplace(dest)
         self.part = Part(self.work.folder / f"{plan.source.file}.part")
-        self.kept = plan.dest.with_name(plan.source.file)
+        self.kept = dest.with_name(plan.source.file)
 
     def run(self) -> Fetched:
         if self.plan.origin == "kaggle":
@@ -133,8 +115,8 @@ class _Fetch:
         beside = self.plan.archive is None and self.plan.origin != "kaggle" and self.kept.is_file()
         self.plan.check_room(self.part.size if not beside else self.plan.download or 0)
         with self._told(), self.work.held(), self._nothing_half_made():
-            if marker := found_in(self.plan.dest, self.plan.source):  # another run has just finished it
-                return _there(self.plan.source, self.plan.dest, marker)
+            if marker := found_in(self.dest, self.plan.source):  # another run has just finished it
+                return found(self.plan.source, self.dest, marker)
             if self.plan.origin == "kaggle":
                 return self._from_kaggle()
             archive, got = self._archive()
@@ -183,9 +165,9 @@ class _Fetch:
 
     def _room(self, missing: int) -> None:
         needed, free = missing + self.plan.unpacked, self.plan.free
-        if needed > free:
+        if free is not None and needed > free:
             raise FetchError(
-                f"{self.plan.source.name} needs another {size_text(needed)} on the disk of {self.plan.dest.parent}, and"
+                f"{self.plan.source.name} needs another {size_text(needed)} on the disk of {self.dest.parent}, and"
                 f" {size_text(free)} are free. Make room, or give another DEST."
             )
 
@@ -222,26 +204,10 @@ class _Fetch:
         return done
 
     def _settle(self, done: Unpacked, url: str, got: str | None) -> Fetched:
-        source = self.plan.source
         entries = list(self.work.tree.iterdir())
         top = entries[0] if len(entries) == 1 and entries[0].is_dir() else self.work.tree
-        self.work.put_in_place(top, {
-            "name": source.name, "url": url, "checksum": got, "checked": self.plan.checksum is not None,
-            "files": done.files, "bytes": done.bytes,
-            "licence": source.licence, "licence_url": source.licence_url, "homepage": source.homepage,
-            "citation": source.citation, "fetched": datetime.now(UTC).isoformat(timespec="seconds"),
-            "by": f"earmark {metadata.version('earmark')}",
-        })  # fmt: skip
-        return Fetched(
-            source,
-            self.plan.dest,
-            url,
-            done.bytes,
-            done.files,
-            got,
-            self.plan.checksum is not None,
-            there=False,
-        )
+        self.work.put_in_place(top, marker_of(self.plan, url, done, got))
+        return fetched(self.plan, url, done, got)
 
     def _from_kaggle(self) -> Fetched:
         done, version = kaggle.fetch(self.plan, self.work.folder, self.work.tree, self.told)
@@ -262,7 +228,7 @@ class _Fetch:
             if archive != self.part.path or error.errno not in _FULL:
                 raise
             raise FetchError(
-                f"The disk of {self.plan.dest.parent} is full. What was unpacked is removed; the archive, whole and"
+                f"The disk of {self.dest.parent} is full. What was unpacked is removed; the archive, whole and"
                 f" checked, stays in {self.work.folder} ({size_text(self.part.size)}). Make room and run the same"
                 " command again, or delete that folder."
             ) from error
@@ -288,10 +254,10 @@ class _Fetch:
         except OSError as error:
             if error.errno in _FULL:
                 raise FetchError(
-                    f"The disk of {standing(self.plan.dest.parent)} is full. What was there of"
+                    f"The disk of {standing(self.dest.parent)} is full. What was there of"
                     f" {self.plan.source.name} is removed. Make room, or give another DEST."
                 ) from error
             raise FetchError(
-                f"{self.plan.source.name} cannot be fetched into {self.plan.dest}:"
-                f" {error.filename or standing(self.plan.dest)}: {error.strerror or error}."
+                f"{self.plan.source.name} cannot be fetched into {self.dest}:"
+                f" {error.filename or standing(self.dest)}: {error.strerror or error}."
             ) from error

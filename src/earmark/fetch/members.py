@@ -10,7 +10,6 @@ import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import IO, BinaryIO, Protocol
 
 from earmark.errors import ArchiveError
@@ -18,6 +17,7 @@ from earmark.errors import ArchiveError
 PIECE = 2**20
 _HEADERS = 4096  # bytes that a tar file may spend on the header of a member
 _BLOCK = 512
+_KEPT = 4 * _BLOCK
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
@@ -39,7 +39,7 @@ class Member:
     open: Callable[[], IO[bytes]]
 
 
-def members(archive: Path, file: BinaryIO, most_bytes: int, most_files: int) -> Iterator[Member]:
+def members(archive: object, file: BinaryIO, most_bytes: int, most_files: int) -> Iterator[Member]:
     """Yield what is in it, in its order, and refuse too many."""
     start = file.read(4)
     file.seek(0)
@@ -63,32 +63,48 @@ def members(archive: Path, file: BinaryIO, most_bytes: int, most_files: int) -> 
 class _Bounded:
     """A stream that is read within bounds only: the header of a tar file may claim any length.
 
+    tarfile goes back a little now and then. A stream that is unpacked would begin anew for that, and one that comes
+    over the network would be fetched again; so what was read last is kept.
+
     Attributes
     ----------
     allowed
         Bytes that may be read before somebody allows more.
     """
 
-    def __init__(self, archive: Path, stream: _Stream, most: int) -> None:
+    def __init__(self, archive: object, stream: _Stream, most: int) -> None:
         self._archive, self._stream, self._most = archive, stream, most
         self.allowed = PIECE
+        self._place = self._at = stream.tell()  # of the reader, and of the stream
+        self._last = b""  # what the stream gave before
 
     def read(self, size: int = -1) -> bytes:
         """Return the next bytes."""
         if not 0 <= size <= min(PIECE, self.allowed):
             raise ArchiveError(f"{self._archive} is not unpacked: a header in it goes on for ever.")
         self.allowed -= size
-        self._check(self._stream.tell())
-        return self._stream.read(size)
+        self._check(self._place)
+        back = self._at - self._place
+        data = self._last[len(self._last) - back :][:size] if back else b""
+        if len(data) < size:
+            new = self._stream.read(size - len(data))
+            self._at += len(new)
+            self._last = (self._last + new[-_KEPT:])[-_KEPT:]
+            data += new
+        self._place += len(data)
+        return data
 
     def seek(self, place: int) -> int:
-        """Go on to a place."""
+        """Go on to a place, or back a little."""
         self._check(place)
-        return self._stream.seek(place)
+        if not 0 <= self._at - place <= len(self._last):
+            self._at, self._last = self._stream.seek(place), b""
+        self._place = place
+        return place
 
     def tell(self) -> int:
         """Return where it is."""
-        return self._stream.tell()
+        return self._place
 
     def _check(self, place: int) -> None:
         if place > self._most:
@@ -97,7 +113,7 @@ class _Bounded:
             )
 
 
-def _tar_members(archive: Path, stream: _Stream, most: int) -> Iterator[Member]:
+def _tar_members(archive: object, stream: _Stream, most: int) -> Iterator[Member]:
     bounded = _Bounded(archive, stream, most)
     try:
         tar = tarfile.open(fileobj=bounded, mode="r:")  # type: ignore[call-overload]  # noqa: SIM115
@@ -140,7 +156,7 @@ def _tar_kind(info: tarfile.TarInfo) -> str:
 # Zip
 
 
-def _zip_members(archive: Path, file: BinaryIO, most: int) -> Iterator[Member]:
+def _zip_members(archive: object, file: BinaryIO, most: int) -> Iterator[Member]:
     try:
         packed = zipfile.ZipFile(file)
     except (ValueError, OSError, struct.error, IndexError) as error:  # a directory full of nonsense

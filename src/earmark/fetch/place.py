@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 from earmark.errors import FetchError, PathError
 from earmark.fetch.registry import Source
 from earmark.files import hold, write_json
+from earmark.remote import place
 
 MARKER = ".earmark-fetch.json"
 _TREE = "unpacked"
@@ -25,13 +26,11 @@ def check_dest(text: str) -> Path:
     Raises
     ------
     PathError
-        For an empty text, a URI, or the folder that we are in.
+        For an empty text, or the folder that we are in.
     """
     if not text:
         raise PathError("DEST is empty. Give the folder that the data set shall become.")
-    if "://" in text:
-        raise PathError(f"'{text}' is no folder on this machine. Fetch into one, and copy it from there.")
-    path = Path(os.path.realpath(text))
+    path = Path(os.path.realpath(str(place(text))))
     if path.name in ("", "..") or path == Path.cwd():
         raise PathError(f"{text} is the folder that you are in, or the top of all. Give a new one.")
     if path.is_mount():
@@ -71,12 +70,20 @@ def found_in(dest: Path, source: Source) -> dict[str, Any] | None:
 
 def _marker(dest: Path) -> dict[str, Any] | None:
     try:
-        marker = json.loads((dest / MARKER).read_bytes())
-    except (OSError, ValueError):
+        return known((dest / MARKER).read_bytes())
+    except OSError:
+        return None
+
+
+def known(text: bytes) -> dict[str, Any] | None:
+    """Return a marker that is one; ``None`` for any other text."""
+    try:
+        marker = json.loads(text)
+    except ValueError:
         return None
     kinds = {"name": str, "files": int, "bytes": int}
-    known = isinstance(marker, dict) and all(isinstance(marker.get(k), kind) for k, kind in kinds.items())
-    return marker if known else None
+    whole = isinstance(marker, dict) and all(isinstance(marker.get(k), kind) for k, kind in kinds.items())
+    return marker if whole else None
 
 
 def counted(folder: Path) -> tuple[int, int]:

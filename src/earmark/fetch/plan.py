@@ -11,7 +11,10 @@ from earmark.errors import FetchError, PathError, SettingError, UnknownNameError
 from earmark.fetch import checksum, web
 from earmark.fetch.registry import Source
 from earmark.files import size_text
+from earmark.remote import Place
 
+# Where Kaggle has all files of a public data set as one zip file; kagglehub takes them from there as well.
+KAGGLE = "https://www.kaggle.com/api/v1/datasets/download/{}"
 _BLOCK = 4096  # bytes that a file system gives at once: each file takes half of one more than it holds
 _TWICE = 2  # what an archive may unfold to, as a multiple of what is known of it
 
@@ -27,11 +30,11 @@ class Plan:
     origin
         Whom it is got from: a publisher, ``"kaggle"``, ``"mirror"`` or ``"file"``.
     url
-        Where the archive is; empty for ``"kaggle"`` and ``"file"``.
+        Where the archive is; empty for ``"file"``, and for ``"kaggle"`` unless it goes into object storage.
     archive
         The archive on this machine, where that is what is unpacked.
     dest
-        The folder that it becomes.
+        The folder that it becomes, on this machine or in object storage.
     checksum
         What the archive is held against; ``None`` where nobody knows.
     total
@@ -42,7 +45,7 @@ class Plan:
     origin: str
     url: str
     archive: Path | None
-    dest: Path
+    dest: Place
     checksum: str | None
     total: int | None
 
@@ -51,7 +54,11 @@ class Plan:
         """Where it comes from, for a person: without a key."""
         if self.archive is not None:
             return str(self.archive)
-        return web.shown(self.url) if self.url else f"https://www.kaggle.com/datasets/{self.source.kaggle}"
+        return (
+            f"https://www.kaggle.com/datasets/{self.source.kaggle}"
+            if self.origin == "kaggle"
+            else web.shown(self.url)
+        )
 
     @property
     def download(self) -> int | None:
@@ -83,9 +90,9 @@ class Plan:
         return self.source.unpacked + self.source.files * _BLOCK // 2
 
     @property
-    def free(self) -> int:
-        """Bytes that are free there, now."""
-        return shutil.disk_usage(standing(self.dest)).free
+    def free(self) -> int | None:
+        """Bytes that are free there, now; ``None`` in object storage."""
+        return shutil.disk_usage(standing(self.dest)).free if isinstance(self.dest, Path) else None
 
     def check_room(self, there: int) -> None:
         """Refuse to begin what the disk has no room for.
@@ -101,7 +108,7 @@ class Plan:
             How much is needed, and how much is free.
         """
         needed, free = max(0, (self.download or 0) - there) + self.unpacked, self.free
-        if needed > free:
+        if isinstance(self.dest, Path) and free is not None and needed > free:
             raise FetchError(
                 f"{self.source.name} needs {size_text(needed)} on the disk of {standing(self.dest)}, and"
                 f" {size_text(free)} are free. Make room, or give another DEST."
@@ -114,7 +121,7 @@ def standing(path: Path) -> Path:
 
 
 def make_plan(
-    source: Source, dest: Path, origin: str | None, mirror: str | None, against: str | None
+    source: Source, dest: Place, origin: str | None, mirror: str | None, against: str | None
 ) -> Plan:
     """Decide from where an archive comes, and what it is held against.
 
@@ -140,7 +147,8 @@ def make_plan(
     # Where a checksum was given, the archive is another one, and its size is not known.
     total = source.bytes if against is None and source.checksum is not None else None
     if origin == "kaggle":
-        return Plan(source, origin, "", None, dest, None, None)
+        url = "" if isinstance(dest, Path) else KAGGLE.format(source.kaggle)
+        return Plan(source, origin, url, None, dest, None, None)
     if mirror is None:
         return Plan(source, source.origin, source.url, None, dest, known, total)
     if "://" in mirror and not mirror.lower().startswith("file://"):

@@ -8,9 +8,11 @@ import tarfile
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from earmark.errors import ArchiveError
 from earmark.fetch.members import PIECE, Member, members
@@ -41,7 +43,7 @@ class Unpacked:
 class _Names:
     """The names so far, as a file system that knows no capitals would have them."""
 
-    archive: Path
+    archive: object
     files: set[str] = field(default_factory=set)
     folders: dict[str, str] = field(default_factory=dict)
 
@@ -92,36 +94,57 @@ def unpack(
     OSError
         As the system says it, when a file cannot be written.
     """
-    done, names = Unpacked(), _Names(archive)
-    try:
-        with archive.open("rb") as file:
-            for member in members(archive, file, most_bytes, most_files):
-                parts = _safe(archive, member.name)
-                if not parts:
-                    continue
-                if _apple(parts):
-                    done.left_out += not member.folder
-                    continue
-                names.claim(parts, member.folder)
-                path = into.joinpath(*parts)
-                if member.folder:
-                    path.mkdir(parents=True, exist_ok=True)
-                    continue
-                path.parent.mkdir(parents=True, exist_ok=True)
-                done.files += 1
-                _write(archive, member, path, done, most_bytes, told)
-    except _DAMAGED as error:
-        raise ArchiveError(f"{archive} is damaged: {str(error) or type(error).__name__}.") from None
-    if not done.files:
-        raise ArchiveError(f"{archive} holds no files.")
+    done = Unpacked()
+    with archive.open("rb") as file:
+        for parts, member in contents(archive, file, most_bytes, most_files, done):
+            path = into.joinpath(*parts)
+            if member.folder:
+                path.mkdir(parents=True, exist_ok=True)
+                continue
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("xb") as target:
+                for piece in pieces(archive, member, most_bytes, done):
+                    target.write(piece)
+                    told(done.bytes)
     return done
 
 
-def _write(
-    archive: Path, member: Member, path: Path, done: Unpacked, most_bytes: int, told: Callable[[int], None]
-) -> None:
+def contents(
+    archive: object, file: BinaryIO, most_bytes: int, most_files: int, done: Unpacked
+) -> Iterator[tuple[tuple[str, ...], Member]]:
+    """Yield what an archive holds, in its order, with the parts of its name; ``done`` counts the files.
+
+    Raises
+    ------
+    ArchiveError
+        As `unpack` does.
+    """
+    names = _Names(archive)
+    with _whole(archive):
+        for member in members(archive, file, most_bytes, most_files):
+            parts = _safe(archive, member.name)
+            if not parts:
+                continue
+            if _apple(parts):
+                done.left_out += not member.folder
+                continue
+            names.claim(parts, member.folder)
+            done.files += not member.folder
+            yield parts, member
+    if not done.files:
+        raise ArchiveError(f"{archive} holds no files.")
+
+
+def pieces(archive: object, member: Member, most_bytes: int, done: Unpacked) -> Iterator[bytes]:
+    """Yield the bytes of a file in an archive, at most `PIECE` at a time; ``done`` counts them.
+
+    Raises
+    ------
+    ArchiveError
+        When they are not as many as the archive says, or more than it may unfold to.
+    """
     written = 0
-    with member.open() as source, path.open("xb") as target:
+    with _whole(archive), member.open() as source:
         while piece := source.read(PIECE):
             written += len(piece)
             done.bytes += len(piece)
@@ -129,16 +152,24 @@ def _write(
                 raise ArchiveError(
                     f"{archive} is not unpacked: it unfolds into more than the {most_bytes:,} bytes that it may."
                 )
-            target.write(piece)
-            told(done.bytes)
+            yield piece
     if written != member.size:
         raise ArchiveError(f"{archive} is damaged: '{member.name}' is cut off.")
+
+
+@contextmanager
+def _whole(archive: object) -> Iterator[None]:
+    """Tell damage in one sentence."""
+    try:
+        yield
+    except _DAMAGED as error:
+        raise ArchiveError(f"{archive} is damaged: {str(error) or type(error).__name__}.") from None
 
 
 # Names
 
 
-def _safe(archive: Path, name: str) -> tuple[str, ...]:
+def _safe(archive: object, name: str) -> tuple[str, ...]:
     """Return the parts of a name that stays in its folder on every system, or refuse it."""
     parts = tuple(part for part in name.split("/") if part not in ("", "."))
     wrong = (

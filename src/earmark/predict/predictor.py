@@ -23,6 +23,7 @@ from earmark.features.summary import summary
 from earmark.inputs import Inputs
 from earmark.predict.paths import STDIN, here
 from earmark.predict.session import open_session, run
+from earmark.remote import Place
 from earmark.types import FloatArray, Prediction, Waveform
 
 if TYPE_CHECKING:
@@ -86,8 +87,8 @@ class Predictor:
                     )
 
     @classmethod
-    def open(cls, path: Path) -> Predictor:
-        """Read a bundle and make it ready."""
+    def open(cls, path: Place) -> Predictor:
+        """Read a bundle, here or at a URI, and make it ready."""
         return cls(read_bundle(path))
 
     def score(self, *inputs: Inputs) -> FloatArray:

@@ -18,7 +18,7 @@ from earmark.readers import pattern as file_names
 from earmark.readers import tracks as label_tracks
 from earmark.readers.label_files import TrackSettings
 from earmark.readers.listing import Listing, count, only_child, suffix
-from earmark.remote import Place, RemotePath, place
+from earmark.remote import UNFINISHED, Place, RemotePath, place
 
 __all__ = ["READERS", "Reader", "TrackSettings", "detect", "read", "read_sounds"]
 
@@ -228,6 +228,11 @@ def _existing(path: Place | str) -> Place:
     with _reading(root):
         if isinstance(root, RemotePath):
             root = root.listed()
+            if (root / UNFINISHED).is_file():
+                raise PathError(
+                    f"{root} is not whole: what puts a data set there has not ended. Run the same earmark fetch again"
+                    " to finish it."
+                )
         if root.exists():
             if root.is_dir() or suffix(root.name) in SUFFIXES:
                 return root

@@ -9,9 +9,14 @@ from urllib.parse import unquote, urlsplit
 from earmark.errors import PathError, UnreadableAudioError
 from earmark.remote.ask import VERSION, file_system, protocol, shown
 from earmark.remote.path import RemotePath
-from earmark.remote.tree import RemoteFile, look_up
+from earmark.remote.tree import RemoteFile, listable, look_up
 
-__all__ = ["Place", "RemoteFile", "RemotePath", "is_uri", "local_file", "look_up", "place", "shown"]
+__all__ = [
+    "UNFINISHED", "Place", "RemoteFile", "RemotePath", "is_uri", "listable", "local_file", "look_up", "place", "shown",
+]  # fmt: skip
+
+# Stands in a folder for as long as not all that belongs there has been put there.
+UNFINISHED = ".earmark-unfinished.json"
 
 _ALMOST = re.compile(r"(az|abfs|abfss|s3|gs|gcs|hf|http|https|memory):/*(?=.)")
 # Where something is: on this machine or at a URI.

@@ -10,14 +10,15 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from earmark.errors import EarmarkError, MissingExtraError, PathError, nearest
+from earmark.remote import blob
 
 Result = TypeVar("Result")
 
 TRIES = 3
 PAUSE = 0.5  # seconds before the second try; each further one waits four times as long
-PATIENCE = (
-    30.0  # seconds after which nothing is tried again: a file system that took as long has tried by itself
-)
+# Seconds after which nothing is tried again: a file system that took as long has tried by itself. Fewer where nobody
+# has answered yet: then there most likely is no network, or no such name.
+PATIENCE, UNANSWERED = 30.0, 4.0
 
 # Who opens what: the extra of Earmark that brings it, and the package.
 _AZURE, _S3, _GOOGLE, _CLOUD = ("azure", "adlfs"), ("s3", "s3fs"), ("gcs", "gcsfs"), ("cloud", "fsspec")
@@ -27,16 +28,18 @@ _EXTRAS = {
     **dict.fromkeys(("gs", "gcs"), _GOOGLE),
     **dict.fromkeys(("http", "https"), ("cloud", "aiohttp")),
 }
-_AZURE_HINT = (
-    "Set AZURE_STORAGE_CONNECTION_STRING, or AZURE_STORAGE_ACCOUNT_NAME and, unless you are logged in with az login, "
-    "AZURE_STORAGE_ACCOUNT_KEY or AZURE_STORAGE_SAS_TOKEN."
-)
-
 VERSION = "#earmark-version="  # after the URI in an address
 
 _PROTOCOL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")  # two letters at least: C:\ is a drive
 # `user:password@`, where the password may have a slash, but host:8080/ is a port; then `token@`.
 _USER = re.compile(r"(?<=://)(?:[^/@?:\s]*:(?!\d+/)[^@?\s]*@|[^/@?:\s]+@)")
+# What the errors of one library or another are called where no connection was made.
+_UNREACHED = re.compile(
+    "ServiceRequestError|ClientConnector|EndpointConnectionError|ConnectTimeout|ConnectionTimeoutError|gaierror"
+)
+# A refusal of the question itself, which will be the same the next time; the others of its hundred may pass.
+_PASSING = frozenset({408, 409, 412, 423, 425, 429})
+_ANSWERED: set[str] = set()  # the protocols by which anybody has ever answered this process
 _QUERY = re.compile(r"\?[^\s'\"]*=[^\s'\"]*")
 _SECRET = re.compile(r"(?i)(\w*(?:sig|key|token|secret|password|credential)\w*\s*[=:]\s*)[^\s&;,'\"]+")
 
@@ -96,8 +99,10 @@ def file_system(uri: str) -> tuple[Any, str]:
             raise PathError(
                 f"Nothing here opens {start}.{nearest(name, known)} A folder, {accepted} are read."
             ) from None
-        hint = f" {_AZURE_HINT}" if extra == "azure" else ""
+        hint = f" {blob.HINT}" if extra == "azure" else ""
         raise PathError(f"{shown(uri)} cannot be opened: {_words(error)}.{hint}") from None
+    if extra == "azure":
+        blob.settle(found[0])
     return found
 
 
@@ -111,17 +116,25 @@ def ask(uri: str, call: Callable[[Any, str], Result]) -> Result:
         any other after several tries.
     """
     system, name = file_system(uri)
-    began = time.monotonic()
+    began, known = time.monotonic(), protocol(uri)
     for attempt in range(1, TRIES + 1):
         try:
-            return call(system, name)
+            answer = call(system, name)
         except EarmarkError:
             raise
         except Exception as error:  # each file system has its own
             number, said = _understood(error)
+            if _unreached(error):
+                number, said = errno.EIO, f"no network, or no such name ({_words(error)})"
+            else:
+                _ANSWERED.add(known)
+        else:
+            _ANSWERED.add(known)
+            return answer
         if number != errno.EIO:
             break
-        if attempt == TRIES or time.monotonic() - began > PATIENCE:
+        patience = PATIENCE if known in _ANSWERED else UNANSWERED
+        if attempt == TRIES or time.monotonic() - began > patience:
             said = f"{attempt} {'try' if attempt == 1 else 'tries'} failed, the last with {said}"
             break
         time.sleep(PAUSE * 4 ** (attempt - 1))
@@ -138,6 +151,8 @@ def _understood(error: BaseException) -> tuple[int, str]:
     status, kind = _status(error), type(error).__name__
     if isinstance(error, FileNotFoundError) or status in (404, 410):
         return errno.ENOENT, os.strerror(errno.ENOENT)
+    if why := blob.refusal(error):
+        return errno.EACCES, f"{os.strerror(errno.EACCES)} ({why})"
     if (
         isinstance(error, PermissionError)
         or status in (401, 403)
@@ -148,9 +163,16 @@ def _understood(error: BaseException) -> tuple[int, str]:
         return errno.EISDIR, os.strerror(errno.EISDIR)
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return errno.ENOSPC, os.strerror(errno.ENOSPC)
-    if isinstance(error, (ValueError, TypeError, NotImplementedError, ImportError)):
+    refused = status is not None and 400 <= status < 500 and status not in _PASSING
+    if refused or isinstance(error, (ValueError, TypeError, NotImplementedError, ImportError)):
         return errno.EINVAL, f"{os.strerror(errno.EINVAL)} ({_words(error)})"
     return errno.EIO, f"{kind} ({_words(error)})"
+
+
+def _unreached(error: BaseException) -> bool:
+    """Say whether no connection was made at all."""
+    causes = (error, error.__cause__)
+    return any(_UNREACHED.search(kind.__name__) for cause in causes for kind in type(cause).__mro__)
 
 
 def _status(error: BaseException) -> int | None:

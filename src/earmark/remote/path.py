@@ -10,7 +10,7 @@ from typing import IO, Any
 from urllib.parse import quote
 
 from earmark.errors import TooLongAudioError
-from earmark.remote.ask import VERSION, file_system, shown
+from earmark.remote.ask import VERSION, ask, file_system, shown
 from earmark.remote.spool import SPOOL
 from earmark.remote.tree import RemoteFile, Tree, about, listable, names_in
 
@@ -183,6 +183,14 @@ class RemotePath:
             return self.local().open(mode, encoding=encoding, newline=newline)
         except TooLongAudioError as error:
             raise OSError(errno.EFBIG, error.reason, str(self)) from None
+
+    def put(self, data: bytes) -> None:
+        """Make the file appear whole. Raises as `earmark.remote.ask.ask` does."""
+        ask(self.address, lambda system, name: system.pipe_file(name, data))
+
+    def remove(self) -> None:
+        """Remove the file. Raises as `earmark.remote.ask.ask` does."""
+        ask(self.address, lambda system, name: system.rm_file(name))
 
     def local(self) -> Path:
         """Return a copy on this machine. Raises as `Spool.file` does."""

@@ -6,15 +6,15 @@ The server's own process only moves bytes; sound is decoded and scored in worker
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 from earmark.errors import MissingExtraError
+from earmark.remote import Place
 from earmark.serve.settings import Settings
 
 __all__ = ["Settings", "serve"]
 
 
-def serve(model: Path, settings: Settings, started: Callable[[str], None] = lambda address: None) -> bool:
+def serve(model: Place, settings: Settings, started: Callable[[str], None] = lambda address: None) -> bool:
     """Serve a model until this process is told to end, by SIGINT or SIGTERM.
 
     Parameters

@@ -20,6 +20,7 @@ import uvicorn
 
 from earmark.bundle import read_bundle
 from earmark.errors import SettingError
+from earmark.remote import Place, local_file
 from earmark.serve.app import Service
 from earmark.serve.protocol import Bounded
 from earmark.serve.settings import Settings
@@ -32,7 +33,7 @@ _KEPT_MEMORY = 8 * 2**20  # bytes
 _LOOK = 0.05  # seconds between two looks at what is still under way
 
 
-def run(model: Path, settings: Settings, started: Callable[[str], None]) -> bool:
+def run(model: Place, settings: Settings, started: Callable[[str], None]) -> bool:
     """Do what `earmark.serve.serve` does."""
     bundle = read_bundle(model)
     _log_to_stderr()
@@ -42,7 +43,7 @@ def run(model: Path, settings: Settings, started: Callable[[str], None]) -> bool
         kept = (
             folder / "model.earmark"
         )  # a worker that is started later has the same model, whatever became of the file
-        shutil.copyfile(model, kept)
+        shutil.copyfile(local_file(model), kept)
         service = Service(bundle, model.name, Ready(str(kept), settings.memory), settings, folder)
         with asyncio.Runner(loop_factory=_loop()) as runner:
             return runner.run(_life(service, door, settings, started))
