@@ -46,6 +46,7 @@ test: $(VENV)/.test $(VENV)-core/.core
 # What speaks to Azure is tested in environments of its own: its packages and those of [test] do not go together.
 $(VENV)-azure/.azure: pyproject.toml
 	$(PYTHON) -m venv $(VENV)-azure
+	$(VENV)-azure/bin/python -m pip install --quiet --upgrade pip  # that of Python 3.11 ends in an error over OpenTelemetry's versions
 	$(VENV)-azure/bin/python -m pip install --quiet --editable '.[test-azure]'
 	@touch $@
 
