@@ -119,8 +119,8 @@ def test_help_loads_next_to_nothing():
     heavy = [*HEAVY, "numpy", "onnxruntime", "soundfile", "soxr", "rich.progress", "rich.live"]
     assert not loaded & set(heavy)
     assert {m for m in loaded if m.startswith("earmark.")} == {
-        "earmark.cli", "earmark.cli.app", "earmark.cli.compare_models", "earmark.cli.evaluate_events",
-        "earmark.cli.export", "earmark.cli.frame", "earmark.cli.labels",
+        "earmark.cli", "earmark.cli.app", "earmark.cli.azure", "earmark.cli.azure_endpoint",
+        "earmark.cli.compare_models", "earmark.cli.evaluate_events", "earmark.cli.export", "earmark.cli.frame", "earmark.cli.labels",
         "earmark.cli.options", "earmark.cli.relabel", "earmark.cli.report", "earmark.cli.serve", "earmark.cli.store",
         "earmark.cli.suspects", "earmark.cli.words", "earmark.errors",
     }  # fmt: skip
@@ -147,7 +147,7 @@ def test_prediction_loads_nothing_of_training(tone_model, tone_set):
     [
         (
             ["trian"],
-            "run, compare-models, evaluate-events, report, export, serve, suspects, relabel, labels, store."
+            "run, compare-models, evaluate-events, report, export, serve, suspects, relabel, labels, store, azure."
             " Did you mean 'train'?",
         ),
         (["train", "--epochs", "5", "x"], "No such option '--epochs'"),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 FOLDER = Path("azure")
 
 
-@click.group("azure", cls=Group, no_args_is_help=True, epilog="Start with: earmark azure init")
+@click.group("azure", cls=Group, no_args_is_help=True, epilog="Example: earmark azure init")
 def azure() -> None:
     """Train and serve on Azure Machine Learning.
 

@@ -10,10 +10,10 @@ import click
 from earmark.cli import options
 from earmark.cli.frame import command
 from earmark.errors import SettingError
-from earmark.remote import Place
 
 if TYPE_CHECKING:
     from earmark.recordings.judged import EventReport
+    from earmark.remote import Place
 
 _aside = click.Group()  # `app` puts the command in its place
 

@@ -13,10 +13,10 @@ from earmark.cli import options
 from earmark.cli.frame import command
 from earmark.cli.words import on_one_line
 from earmark.errors import SettingError
-from earmark.remote import Place
 
 if TYPE_CHECKING:
     from earmark.export import Exported, Source
+    from earmark.remote import Place
 
 _ALWAYS = ("model", "form", "output", "quantize", "as_json")  # what is read with and without --quantize
 _aside = click.Group()  # `app` puts the command in its place

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from earmark.errors import SettingError
-from earmark.remote import place
 
 if TYPE_CHECKING:
     from earmark.data import DataSettings
@@ -32,6 +31,8 @@ class _Place(click.ParamType):  # type: ignore[type-arg]  # of no type in older 
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return what stands for it."""
+        from earmark.remote import place  # `--help` needs none of it
+
         return place(value)
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from earmark.cli import options
 from earmark.cli.frame import command
-from earmark.remote import Place
+
+if TYPE_CHECKING:
+    from earmark.remote import Place
 
 _aside = click.Group()  # `app` puts the command in its place
 
