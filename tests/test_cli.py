@@ -120,7 +120,8 @@ def test_help_loads_next_to_nothing():
     assert not loaded & set(heavy)
     assert {m for m in loaded if m.startswith("earmark.")} == {
         "earmark.cli", "earmark.cli.app", "earmark.cli.azure", "earmark.cli.azure_endpoint",
-        "earmark.cli.compare_models", "earmark.cli.evaluate_events", "earmark.cli.export", "earmark.cli.frame", "earmark.cli.labels",
+        "earmark.cli.compare_models", "earmark.cli.evaluate_events", "earmark.cli.export", "earmark.cli.frame",
+        "earmark.cli.labels",
         "earmark.cli.options", "earmark.cli.relabel", "earmark.cli.report", "earmark.cli.serve", "earmark.cli.store",
         "earmark.cli.suspects", "earmark.cli.words", "earmark.errors",
     }  # fmt: skip
