@@ -50,10 +50,10 @@ $(VENV)-azure/.azure: pyproject.toml
 	$(VENV)-azure/bin/python -m pip install --quiet --editable '.[test-azure]'
 	@touch $@
 
-# And what Azure ML serves a model with.
+# And what Azure ML serves a model with: as its environment there, with SciPy, whose FFT rounds in its own way.
 $(VENV)-azure-serve/.serve: pyproject.toml
 	$(PYTHON) -m venv $(VENV)-azure-serve
-	$(VENV)-azure-serve/bin/python -m pip install --quiet --editable . 'azureml-inference-server-http>=1.5,<2'
+	$(VENV)-azure-serve/bin/python -m pip install --quiet --editable . 'scipy>=1.13' 'azureml-inference-server-http>=1.5,<2'
 	@touch $@
 
 # Azurite answers as Azure's Blob storage does.

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from surroundings import DATA, MODELS
+from surroundings import DATA, MODELS, tones
 
 # Features of the tests' sounds are nobody's business later.
 _STORE = tempfile.TemporaryDirectory(prefix="earmark-store-")
@@ -77,20 +77,6 @@ def earmark() -> Earmark:
         return done
 
     return run
-
-
-def tones(folder: Path, write: Callable[..., Path], groups: int = 6, takes: int = 3) -> Path:
-    """Make a tiny data set, `{label}_{group}_{take}.wav`, that a small network learns at once."""
-    rng = np.random.default_rng(0)
-    t = np.arange(8_000) / 16_000
-    for i, label in enumerate(("hum", "whistle", "hiss")):
-        for group in range(groups):
-            pitch = (110, 2_000, 0)[i] * (1 + 0.05 * group)
-            for take in range(takes):
-                tone = np.sin(2 * np.pi * pitch * t + take) if pitch else rng.standard_normal(len(t)) * 0.3
-                noise = 0.01 * (1 + group) * rng.standard_normal(len(t))
-                write(folder / f"{label}_{label}{group}_{take}.wav", 0.4 * tone + noise, 16_000)
-    return folder
 
 
 @pytest.fixture(scope="session")

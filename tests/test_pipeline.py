@@ -252,7 +252,7 @@ def test_a_listener_hears_the_whole_line(tone_set, tmp_path):
             return lambda *arguments: heard.append(name)
 
     pipeline.train(quick(tone_set), None, tmp_path / "runs", Ear())
-    assert list(dict.fromkeys(heard)) == ["found", "extracting", "divided", "run", "epoch"]
+    assert list(dict.fromkeys(heard)) == ["found", "extracting", "divided", "run", "epoch", "finished"]
     assert heard.count("epoch") == 15 * (1 + Recipe().model.inner_folds)
 
 
