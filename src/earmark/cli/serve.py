@@ -27,7 +27,9 @@ _aside = click.Group()  # `app` puts the command in its place
     help="What clients must send; better as EARMARK_TOKEN, for others see what was typed.",
 )
 @click.option("--no-auth", is_flag=True, help="Answer everybody, whatever the address.")
-@click.option("--workers", type=int, help="Processes that decode and score; one a core by default.")
+@click.option(
+    "--workers", type=int, help="Processes that decode and score; one a core and one more by default."
+)
 @click.option("--body", type=int, default=64, show_default=True, metavar="MIB", help="Most of one request.")
 @click.option("--files", type=int, default=32, show_default=True, help="Most of one request.")
 @click.option("--seconds", type=float, default=600, show_default=True, help="Of sound in one file, at most.")

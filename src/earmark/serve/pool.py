@@ -1,7 +1,8 @@
 """`Pool`: the worker processes, and the line in which requests wait for them.
 
-One worker a core, one file at a time: networks here take a tenth of what decoding and features do, so that waiting to
-run several at once would cost more than it gives, and a file that its decoder dies of would take others along.
+A worker more than there are cores, so that none idles while an answer is sent; one file at a time: networks here take a
+tenth of what decoding and features do, so that waiting to run several at once would cost more than it gives, and a file
+that its decoder dies of would take others along.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class Pool:
     ready
         What a worker does first; the workers of one model are alike.
     workers
-        How many processes; ``None`` is one a core.
+        How many processes; ``None`` is one a core, and one more.
     queue
         Requests that may wait.
     seconds
@@ -52,7 +53,7 @@ class Pool:
     def __init__(
         self, ready: Callable[[None], None], workers: int | None, queue: int, seconds: float
     ) -> None:
-        self.size = workers or cores()
+        self.size = workers or cores() + 1
         self.busy = self.restarts = self._inside = 0
         self._ready, self._queue, self._seconds = pack(ready), queue, seconds
         self._free: asyncio.Queue[Worker] = asyncio.Queue()

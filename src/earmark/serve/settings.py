@@ -38,7 +38,7 @@ class Settings:
     no_auth
         Answer everybody, at any address.
     workers
-        Processes that decode and score; ``None`` is one a core.
+        Processes that decode and score; ``None`` is one a core, and one more.
     body
         MiB that a request may have.
     files
