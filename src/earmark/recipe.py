@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -148,6 +148,31 @@ class Recipe:
         except ImportError:
             raise MissingExtraError("Writing a recipe", "train", "tomli-w") from None
         return tomli_w.dumps(self.to_dict())
+
+
+def changed_values(changes: Iterable[str]) -> dict[str, Any]:
+    """Return what `Recipe.with_values` takes for texts as ``--set`` takes them; a value that is no TOML is a word.
+
+    Raises
+    ------
+    SettingError
+        For a text without an equals sign.
+
+    Examples
+    --------
+    >>> changed_values(["train.epochs=50", "model.name=linear"])
+    {'train.epochs': 50, 'model.name': 'linear'}
+    """
+    values: dict[str, Any] = {}
+    for text in changes:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise SettingError(f"--set takes TABLE.SETTING=VALUE, such as train.epochs=50; got '{text}'.")
+        try:
+            values[key.strip()] = tomllib.loads(f"value = {value}")["value"]
+        except (tomllib.TOMLDecodeError, RecursionError):
+            values[key.strip()] = value.strip()
+    return values
 
 
 def _feature_of(model: Model, given: Any) -> Feature:

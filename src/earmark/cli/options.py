@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from earmark.errors import SettingError
-
 if TYPE_CHECKING:
     from earmark.data import DataSettings
     from earmark.recipe import Recipe
@@ -213,21 +211,11 @@ def make_recipe(
     SettingError, UnknownNameError
         For a name or a value that is not allowed.
     """
-    import tomllib
-
-    from earmark.recipe import load_recipe
+    from earmark.recipe import changed_values, load_recipe
 
     options = {
         "model.name": model, "feature.name": feature, "split.rule": split, "split.test_fold": test_fold,
         "split.seed": seed, "train.seed": seed, "decide.target": target,
     }  # fmt: skip
-    values = {key: value for key, value in options.items() if value is not None}
-    for text in changes:
-        key, equals, value = text.partition("=")
-        if not equals:
-            raise SettingError(f"--set takes TABLE.SETTING=VALUE, such as train.epochs=50; got '{text}'.")
-        try:
-            values[key.strip()] = tomllib.loads(f"value = {value}")["value"]
-        except (tomllib.TOMLDecodeError, RecursionError):
-            values[key.strip()] = value.strip()
+    values = {key: value for key, value in options.items() if value is not None} | changed_values(changes)
     return load_recipe(recipe).with_values(values)

@@ -148,15 +148,10 @@ def start(ml: Any, name: str, source: str) -> str:
 
 def _endpoint(ml: Any, name: str, say: Say) -> Any:
     from azure.ai.ml.entities import BatchEndpoint
-    from azure.core.exceptions import ResourceNotFoundError
 
-    with serving.quietly(), spoken("asking for the endpoint"):
-        try:
-            return ml.batch_endpoints.get(name)
-        except ResourceNotFoundError:
-            pass
-    with serving.quietly(), spoken("making the endpoint"):
-        poller = ml.batch_endpoints.begin_create_or_update(BatchEndpoint(name=name))
-        made = serving.wait(poller, f"making the endpoint {name}", say)
+    found = serving.endpoint(ml.batch_endpoints, name)
+    if found is not None:
+        return found
+    made = serving.make_endpoint(ml.batch_endpoints, BatchEndpoint(name=name), say)
     say("Endpoint", f"{name} is made")
     return made

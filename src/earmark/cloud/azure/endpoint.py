@@ -205,32 +205,23 @@ def existing(ml: Any, name: str) -> Any:
     CloudError
         When there is none.
     """
-    from azure.core.exceptions import ResourceNotFoundError
-
     checked("endpoint", name)
-    with serving.quietly(), spoken("asking for the endpoint"):
-        try:
-            return ml.online_endpoints.get(name)
-        except ResourceNotFoundError:
-            pass
-    raise CloudError(
-        f"The workspace has no endpoint {name}. Make it: earmark azure deploy MODEL.earmark {name}"
-    )
+    found = serving.endpoint(ml.online_endpoints, name)
+    if found is None:
+        raise CloudError(
+            f"The workspace has no endpoint {name}. Make it: earmark azure deploy MODEL.earmark {name}"
+        )
+    return found
 
 
 def _endpoint(ml: Any, name: str, say: Say) -> Any:
     """Return the endpoint, and make it where there is none."""
     from azure.ai.ml.entities import ManagedOnlineEndpoint
-    from azure.core.exceptions import ResourceNotFoundError
 
-    with serving.quietly(), spoken("asking for the endpoint"):
-        try:
-            return ml.online_endpoints.get(name)
-        except ResourceNotFoundError:
-            pass
-    with serving.quietly(), spoken("making the endpoint"):
-        poller = ml.online_endpoints.begin_create_or_update(ManagedOnlineEndpoint(name=name, auth_mode="key"))
-        made = serving.wait(poller, f"making the endpoint {name}", say)
+    found = serving.endpoint(ml.online_endpoints, name)
+    if found is not None:
+        return found
+    made = serving.make_endpoint(ml.online_endpoints, ManagedOnlineEndpoint(name=name, auth_mode="key"), say)
     say("Endpoint", f"{name} is made; requests need its key")
     return made
 

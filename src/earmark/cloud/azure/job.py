@@ -16,7 +16,7 @@ from earmark.cloud.azure.staging import CORRECTIONS, stage
 from earmark.cloud.azure.validate import read_yml
 from earmark.data import flags_of
 from earmark.errors import SettingError
-from earmark.recipe import Recipe
+from earmark.recipe import Recipe, changed_values
 from earmark.remote import is_uri
 
 JOB, SWEEP, PIPELINE = "job", "sweep", "pipeline"
@@ -157,17 +157,7 @@ def make_job(recipe: Recipe, order: Order, folder: Path, code: Path) -> Made:
 
 def _changed(recipe: Recipe, changes: tuple[str, ...]) -> Recipe:
     """Return the recipe as the job will have it, so that what cannot be is found now."""
-    import tomllib
-
-    values: dict[str, Any] = {}
-    for text in changes:
-        key, equals, value = text.partition("=")
-        if not equals:
-            raise SettingError(f"--set takes TABLE.SETTING=VALUE, such as train.epochs=50; got '{text}'.")
-        try:
-            values[key.strip()] = tomllib.loads(f"value = {value}")["value"]
-        except (tomllib.TOMLDecodeError, RecursionError):
-            values[key.strip()] = value.strip()
+    values = changed_values(changes)
     made = recipe.with_values(values) if values else recipe
     made.rungs()
     return made

@@ -152,6 +152,24 @@ def quietly() -> Iterator[None]:
         logging.disable(before)
 
 
+def endpoint(endpoints: Any, name: str) -> Any:
+    """Return the endpoint of a name, of the SDK's online or batch ones; ``None`` where there is none."""
+    from azure.core.exceptions import ResourceNotFoundError
+
+    with quietly(), spoken("asking for the endpoint"):
+        try:
+            return endpoints.get(name)
+        except ResourceNotFoundError:
+            return None
+
+
+def make_endpoint(endpoints: Any, new: Any, say: Say) -> Any:
+    """Make an endpoint, and wait until it is there."""
+    with quietly(), spoken("making the endpoint"):
+        poller = endpoints.begin_create_or_update(new)
+        return wait(poller, f"making the endpoint {new.name}", say)
+
+
 def wait(poller: Any, doing: str, say: Say) -> Any:
     """Wait for Azure to be done with something, and say now and then that it is not yet.
 
